@@ -21,14 +21,22 @@ from zhili.common.idnumber import EARLIEST_BIRTH, PROVINCES, birth_date, check_c
 
 LeakKind = Literal["id", "mobile", "landline", "bank", "masked", "tail", "birth", "minor", "sensitive"]
 TITLES: Final[dict[LeakKind, str]] = {
-    "id": "身份证号", "mobile": "手机号码", "landline": "座机号码", "bank": "银行卡号",
-    "masked": "没有遮全的号码", "tail": "号码尾号", "birth": "出生日期", "minor": "未成年人姓名", "sensitive": "涉及健康或困难状况的字样",
-}  # fmt: skip
+    "id": "身份证号",
+    "mobile": "手机号码",
+    "landline": "座机号码",
+    "bank": "银行卡号",
+    "masked": "没有遮全的号码",
+    "tail": "号码尾号",
+    "birth": "出生日期",
+    "minor": "未成年人姓名",
+    "sensitive": "涉及健康或困难状况的字样",
+}
 
-SENSITIVE_WORDS: Final = (
-    "低保户", "低保对象", "特困户", "特困人员", "五保户", "贫困户", "困难户", "残疾人", "残疾证", "精神病",
-    "智力残疾", "艾滋", "乙肝", "肺结核", "癌症", "吸毒", "社区矫正", "刑满释放", "重性精神", "计划生育特殊家庭",
-)  # fmt: skip
+_WORDS: Final = """
+低保户 低保对象 特困户 特困人员 五保户 贫困户 困难户 残疾人 残疾证 精神病 智力残疾 重性精神 艾滋 乙肝 肺结核
+癌症 吸毒 社区矫正 刑满释放 计划生育特殊家庭
+"""
+SENSITIVE_WORDS: Final = tuple(_WORDS.split())
 
 MAX_LEAKS: Final = 500
 
