@@ -1,0 +1,40 @@
+# Zhili: everything a developer types. `make help` lists it.
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup:           ## install only; afterwards .venv/bin/zhili works
+	@python3 tools/bootstrap.py
+
+setup-dev:
+	@python3 tools/bootstrap.py --dev
+
+demo: setup      ## embedded database, a village with a year of points, served on 127.0.0.1:8000
+	@.venv/bin/zhili demo
+
+test: setup-dev  ## everything that can fail, real database and real browser
+	@$(PY) -m pytest -n 2 --dist loadgroup
+
+test-server: setup-dev ## the same tests on a served PostgreSQL (Debian's, 15 or newer)
+	@$(PY) tools/test_server.py
+
+lint: setup-dev  ## ruff, mypy, import-linter
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy zhili && .venv/bin/lint-imports --no-cache
+
+bench: setup-dev ## speed, as ratios in one run
+	@$(PY) -m bench
+
+requirements: setup-dev ## which requirement numbers have tests that name them
+	@$(PY) tools/requirements.py
+
+lock:            ## compile requirements/*.txt and package-lock.json again, with hashes, without addresses
+	@for f in base dev node; do uv pip compile --universal --quiet --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
+	@npm install --package-lock-only
+
+clean:           ## remove everything that was installed or built (not var/)
+	rm -rf .venv .cache node_modules zhili/web/static/vendor
+
+.PHONY: help setup setup-dev demo test test-server lint bench requirements lock clean

@@ -1,0 +1,127 @@
+"""Tests run on a real PostgreSQL: one embedded server in .cache/, one template database, one copy per worker."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+TEMPLATE = "zhili_template"
+os.environ["ZHILI_VAR"] = str(ROOT / ".cache" / "test-var")
+os.environ["ZHILI_DATABASE"] = f"zhili_test_{WORKER}_{os.getpid()}"
+os.environ["DJANGO_SETTINGS_MODULE"] = "zhili.config.settings"
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server before Django reads its settings."""
+    from zhili.config import embedded
+
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    embedded.start()
+    import django
+
+    django.setup()
+
+
+def migrations_digest() -> str:
+    """Changes whenever a migration or the places file does: then the template database is made again."""
+    total = hashlib.sha256()
+    for path in sorted([*ROOT.glob("zhili/*/migrations/*.py"), *ROOT.glob("zhili/places/data/*.csv"),
+                        ROOT / "zhili/common/rowsecurity.py", ROOT / "zhili/config/roles.py",
+                        *ROOT.glob("zhili/ledger/sql/*.sql")]):  # fmt: skip
+        total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def make_template() -> str:
+    """The migrated, empty database every test database is copied from. One process makes it, the others wait."""
+    from zhili.config import embedded
+
+    found = embedded.logins()
+    name = f"{TEMPLATE}_{migrations_digest()}"
+    with found["owner"].connect(embedded.maintenance_database()) as db:
+        db.execute("SELECT pg_advisory_lock(704512)")
+        if not db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            building = f"{name}_building"
+            db.execute(f'DROP DATABASE IF EXISTS "{building}"')
+            db.execute(f"CREATE DATABASE \"{building}\" TEMPLATE template0 ENCODING 'UTF8'")
+            build_in(building)
+            db.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+        db.execute("SELECT pg_advisory_unlock(704512)")
+    return name
+
+
+def build_in(database: str) -> None:
+    """Migrate `database` as the owner and load the places."""
+    from zhili.config.setup import as_owner, migrate_as_owner
+    from zhili.places.actions import load_tongchuan
+
+    migrate_as_owner(database)
+    with as_owner(database):
+        load_tongchuan()
+
+
+def copy_database(name: str) -> None:
+    """A fresh copy of the template, about 0.1 s."""
+    from zhili.config import embedded
+
+    template = make_template()
+    with embedded.logins()["owner"].connect(embedded.maintenance_database()) as db:
+        db.execute("SELECT pg_advisory_lock(704512)")
+        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        db.execute("SELECT pg_advisory_unlock(704512)")
+
+
+def drop_database(name: str) -> None:
+    from zhili.config import embedded
+
+    with embedded.logins()["owner"].connect(embedded.maintenance_database()) as db:
+        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: object) -> Iterator[None]:
+    """Instead of pytest-django's: this worker's copy, made by the owner, used as the application's own role."""
+    from django.db import connections
+
+    name = os.environ["ZHILI_DATABASE"]
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        copy_database(name)
+    yield
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        connections.close_all()
+        drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def _scope(request: pytest.FixtureRequest) -> None:
+    """A database test works inside Tongchuan unless it sets another scope itself."""
+    if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("db")
+        from zhili.common.scope import set_scope
+
+        set_scope(["511702"])
+
+
+@pytest.fixture
+def own_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database of this test's own, for worker processes: run them with env ZHILI_DATABASE = this name."""
+    name = f"{os.environ['ZHILI_DATABASE']}_own"
+    copy_database(name)
+    yield name
+    drop_database(name)
+
+
+@pytest.fixture
+def cast(db: None):  # noqa: ANN201
+    """The fixed cast (tests/cast.py)."""
+    from tests.cast import make_cast
+
+    return make_cast()

@@ -1,0 +1,162 @@
+"""Claims, their evidence and reviews; who must stay out of whose case."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from zhili.common.ids import uuid7
+from zhili.common.periods import today
+from zhili.people.models import Household, Resident, User
+from zhili.rulebook.models import Item, RuleBook
+
+
+class Claim(models.Model):
+    """One thing somebody did. The id is made by the client (UUIDv7) and is the idempotency key, for ever."""
+
+    class Status(models.TextChoices):
+        SUBMITTED = "submitted", "等待评议"
+        SECOND_REVIEW = "second_review", "等待复核"
+        COUNCIL = "council", "等待议事会"
+        RETURNED = "returned", "请补充"
+        APPROVED = "approved", "已通过，等待公示"
+        ON_NOTICE = "on_notice", "公示中"
+        HELD = "held", "有异议，暂缓"
+        POSTED = "posted", "已入账"
+        REFUSED = "refused", "未通过"
+        DROPPED = "dropped", "公示后撤下"
+        WITHDRAWN = "withdrawn", "已撤回"
+
+    OPEN = (Status.SUBMITTED, Status.SECOND_REVIEW, Status.COUNCIL)
+
+    class Channel(models.TextChoices):
+        PHONE = "phone", "手机"
+        COUNTER = "counter", "村里代录"
+        EXCEL = "excel", "表格"
+        PAPER = "paper", "纸质"
+        OFFLINE = "offline", "离线"
+        ACTIVITY = "activity", "活动"
+        API = "api", "接口"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    place = models.CharField("区划", max_length=14)
+    number = models.PositiveIntegerField("编号")
+    household = models.ForeignKey(Household, models.PROTECT, related_name="claims")
+    resident = models.ForeignKey(Resident, models.PROTECT, null=True, blank=True, related_name="claims")
+    book = models.ForeignKey(RuleBook, models.PROTECT, related_name="claims")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="claims")
+    text = models.CharField("说明", max_length=300, blank=True)
+    quantity = models.DecimalField("数量", max_digits=12, decimal_places=2, null=True, blank=True)
+    grade = models.CharField("等次", max_length=20, blank=True)
+    occurred_on = models.DateField("发生日期")
+    channel = models.CharField("渠道", max_length=10, choices=Channel.choices)
+    submitted_by = models.ForeignKey(User, models.PROTECT, related_name="claims_submitted")
+    on_behalf_of = models.ForeignKey(Resident, models.PROTECT, null=True, blank=True, related_name="+")
+    submitted_at = models.DateTimeField("提交时间", auto_now_add=True)
+    activity = models.CharField("活动", max_length=60, blank=True)
+    status = models.CharField("状态", max_length=14, choices=Status.choices, default=Status.SUBMITTED)
+    late = models.BooleanField("补记", default=False)
+    # Points in hundredths: what reviewers set (ranges only), and what the calculator gave when the line was frozen.
+    points_decided = models.IntegerField("评定分", null=True, blank=True)
+    points_awarded = models.IntegerField("应得分", null=True, blank=True)
+    why = models.JSONField("计算过程", default=list, blank=True)
+    body_digest = models.CharField("内容指纹", max_length=64)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "申报"
+        ordering = ["-occurred_on", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["place", "number"], name="claim_number_unique"),
+            models.CheckConstraint(condition=Q(quantity=None) | Q(quantity__gt=0), name="claim_quantity_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["place", "status", "occurred_on"], name="claim_place_status"),
+            models.Index(fields=["household", "occurred_on"], name="claim_household_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"A-{self.number}"
+
+
+class Evidence(models.Model):
+    """What supports a claim: a photo (its stored bytes hashed), a document, or a named witness."""
+
+    class Kind(models.TextChoices):
+        PHOTO = "photo", "照片"
+        DOCUMENT = "document", "材料"
+        WITNESS = "witness", "证明人"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    place = models.CharField("区划", max_length=14)
+    claim = models.ForeignKey(Claim, models.PROTECT, related_name="evidence")
+    kind = models.CharField("类型", max_length=10, choices=Kind.choices)
+    note = models.CharField("说明", max_length=120, blank=True)
+    file_name = models.CharField("存放名", max_length=80, blank=True)
+    sha256 = models.CharField("文件指纹", max_length=64, blank=True)
+    similar = models.BigIntegerField("近似指纹", null=True, blank=True)
+    added_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    added_at = models.DateTimeField("时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "佐证"
+        indexes = [models.Index(fields=["place", "sha256"], name="evidence_sha256")]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
+
+
+class Review(models.Model):
+    """One person's decision on one claim at one level; never changed."""
+
+    class Decision(models.TextChoices):
+        APPROVE = "approve", "通过"
+        CHANGE = "change", "改分通过"
+        RETURN = "return", "退回补充"
+        REFUSE = "refuse", "不通过"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    place = models.CharField("区划", max_length=14)
+    claim = models.ForeignKey(Claim, models.PROTECT, related_name="reviews")
+    level = models.CharField("环节", max_length=10, choices=[("1", "评议"), ("2", "复核"), ("council", "议事会")])
+    by = models.ForeignKey(User, models.PROTECT, related_name="reviews")
+    decision = models.CharField("决定", max_length=8, choices=Decision.choices)
+    points = models.IntegerField("分值", null=True, blank=True)
+    reason = models.CharField("理由", max_length=200, blank=True)
+    at = models.DateTimeField("时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "评议"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_level_display()} {self.get_decision_display()}"
+
+
+class Recusal(models.Model):
+    """A declared reason why `user` stays out of `household`'s cases (G-08). Declared, never guessed from surnames."""
+
+    class Kind(models.TextChoices):
+        RELATIVE = "relative", "亲属"
+        BUSINESS = "business", "生意往来"
+        DISPUTE = "dispute", "有纠纷"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    place = models.CharField("区划", max_length=14)
+    user = models.ForeignKey(User, models.PROTECT, related_name="recusals")
+    household = models.ForeignKey(Household, models.PROTECT, related_name="recusals")
+    kind = models.CharField("原因", max_length=10, choices=Kind.choices)
+    note = models.CharField("说明", max_length=100, blank=True)
+    declared_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    declared_on = models.DateField("申明日期", default=today)
+    ended_on = models.DateField("结束日期", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "回避"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "household", "kind"], condition=Q(ended_on=None), name="recusal_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} 回避 {self.household}"

@@ -1,0 +1,38 @@
+"""The `zhili` command. Each sub-command lives with its room as commands.py: `add(subparsers)` and a run function."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from zhili.common.errors import ZhiliError
+
+# Rooms that bring sub-commands, found by dotted path.
+ROOMS = (
+    "zhili.config.commands",
+    "zhili.rulebook.commands",
+    "zhili.people.commands",
+    "zhili.places.commands",
+    "zhili.ledger.commands",
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, run, and turn our own errors into one sentence on standard error. Returns the exit code."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhili.config.settings")
+    parser = argparse.ArgumentParser(prog="zhili", description="智理：乡村治理积分制")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="命令")
+    for room in ROOMS:
+        importlib.import_module(room).add(subparsers)
+    options = parser.parse_args(argv)
+    try:
+        return int(options.run(options) or 0)
+    except ZhiliError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

