@@ -1,12 +1,13 @@
-"""Papers a household keeps or fills in: passbook, receipt slip, objection form, claim sheet, rule book for the wall.
+"""Papers a household keeps or fills in: passbook, receipt slip, objection form, claim sheet, rule book.
 
-The village practice: a person without a phone gets the same points, the same notice and the same right to object
-(U-30 to U-38). Every form can be printed blank and filled in with a pen; every form has a number and something
-to take home.
+The village practice: a person without a phone gets the same points, the same notice and the same right to
+object (U-30 to U-38). Every form can be printed blank and filled in with a pen; every form has a number and
+something to take home.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -70,7 +71,7 @@ class Slip:
 
 @dataclass(frozen=True)
 class ObjectionForm:
-    """异议书. Every text may be empty: then there is a line to write on. ``number`` empty: stamped by hand."""
+    """异议书. Where a text is empty there is room to write; an empty ``number`` is written in by hand."""
 
     village: str
     printed_on: date
@@ -107,7 +108,7 @@ class SheetItem:
 
 @dataclass(frozen=True)
 class ClaimSheet:
-    """一户一表. With ``household_code`` empty it is the blank version, usable with no computer at all (U-33)."""
+    """一户一表. With ``household_code`` empty it is the blank version, filled in with a pen (U-33)."""
 
     village: str
     period_title: str
@@ -171,6 +172,7 @@ def passbook_pdf(passbook: Passbook, paper: Literal["a5", "a4"] = "a5") -> bytes
     _check_sums(passbook)
     data = plain(passbook) | {
         "look": paper,
+        "long": _long(entry.reason + entry.reviewers for entry in passbook.entries),
         "issuer": passbook.issuer or f"{passbook.village}村民委员会",
         "check_svg": qr_svg(passbook.check_url),
         "entries": [
@@ -207,9 +209,6 @@ def objection_form_pdf(form: ObjectionForm) -> bytes:
 
 def claim_sheet_pdf(sheet: ClaimSheet) -> bytes:
     """一户一表 for a period (U-33), A4: items with row codes, boxes to write in, witness and head sign."""
-    _check_rows(len(sheet.items), "一户一表")
-    if not 0 <= sheet.free_rows <= 20:
-        raise PrintError("一户一表的空白行应在 0 到 20 行之间。请重新填写。")
     return claim_sheets_pdf([sheet])
 
 
@@ -218,9 +217,16 @@ def claim_sheets_pdf(sheets: list[ClaimSheet]) -> bytes:
     if not sheets:
         raise PrintError("没有要打印的户。请先选户，再打印一户一表。")
     _check_rows(len(sheets), "一户一表")
+    for sheet in sheets:
+        _check_rows(len(sheet.items), "一户一表")
+        if not 0 <= sheet.free_rows <= 20:
+            raise PrintError("一户一表的空白行应在 0 到 20 行之间。请重新填写。")
     first = sheets[0]
     data: dict[str, Any] = {
-        "sheets": [plain(sheet) | {"items": [plain(item) for item in sheet.items]} for sheet in sheets],
+        "sheets": [
+            plain(sheet) | {"long": _long(item.title + item.evidence + item.points for item in sheet.items)}
+            for sheet in sheets
+        ],
         "demo": any(sheet.demo for sheet in sheets),
     }
     title = f"{first.village}{first.period_title}积分申报表"
@@ -235,10 +241,20 @@ def rulebook_pdf(book: RuleBookSheet, paper: Literal["a3", "a4"] = "a3") -> byte
         _no_private(text, book.phone, "积分细则")
     data = plain(book) | {
         "look": paper,
+        "long": _long(
+            item.title + item.points + item.cap + item.evidence
+            for category in book.categories
+            for item in category.items
+        ),
         "issuer": book.issuer or f"{book.village}村民委员会",
         "page_svg": qr_svg(book.page_url),
     }
     return compile_pdf("rulebook.typ", data, title=f"{book.village}{book.title}", printed_on=book.printed_on)
+
+
+def _long(texts: Iterable[str]) -> bool:
+    """Whether a row may be taller than a page, so that rows must be allowed to break."""
+    return any(len(text) > 160 for text in texts)
 
 
 def _minus(text: str) -> str:

@@ -1,8 +1,8 @@
-"""公示榜: the red-headed sheet on the village notice board, and the same notice as pictures for the chat group.
+"""公示榜: the red-headed sheet on the village notice board, and the same notice as pictures for the chat.
 
-Every name in a ``Poster`` is already masked by the caller (M-02, M-03). What this module still refuses, because
-paper cannot be called back: digits that look like an ID card, a bank card or a mobile phone other than the village's
-own number (M-01, M-08), and a deduction beside a name (M-09).
+Every name in a ``Poster`` is already masked by the caller (M-02, M-03). What this module still refuses,
+because paper cannot be called back: digits that look like an ID card, a bank card or a mobile phone other
+than the village's own number (M-01, M-08), and a deduction beside a name (M-09).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from .render import PrintError, compile_pdf, compile_png, plain, qr_svg
 LINE_LIMIT = 3_000
 PNG_LINES = 30  # rows in one chat picture: about five screens of a phone
 PNG_COLOURS = 48
+ITEM_LIMIT = 120
+NAME_LIMIT = 60
 MARKS = {
     "更正": "公示期间改正过的条目，以现在的内容为准",
     "异议中": "有人提出异议，答复之前不入账",
@@ -44,7 +46,11 @@ class PosterLine:
 
 @dataclass(frozen=True)
 class Poster:
-    """A notice as it hangs on the wall. Dates are Chinese text with the weekday; ``printed_on`` dates the file."""
+    """A notice as it hangs on the wall.
+
+    Dates are Chinese text with the weekday; ``printed_on`` is printed under the notice and dates the file.
+    ``deductions_resolved``: the villagers' assembly resolved that deductions may hang with names (M-09).
+    """
 
     village: str
     period_title: str
@@ -78,7 +84,7 @@ def poster_pdf(poster: Poster, paper: Literal["a3", "a4"] = "a3") -> bytes:
 
 
 def poster_png(poster: Poster, width: int = 1080) -> list[bytes]:
-    """The notice as PNG pictures ``width`` pixels wide, one for every ``PNG_LINES`` lines, for the chat group."""
+    """The notice as PNG pictures for the chat group, ``width`` pixels wide, ``PNG_LINES`` lines each."""
     if not 360 <= width <= 2160:
         raise PrintError("图片宽度应在 360 到 2160 像素之间。请重新填写。")
     # A picture in a chat group travels without limit: named deductions stay off it whatever was resolved.
@@ -125,11 +131,19 @@ def _sorted(lines: list[PosterLine]) -> list[PosterLine]:
 def _grouped(lines: list[PosterLine]) -> list[dict[str, Any]]:
     """Lines by villagers' group, then household; inside a household the caller's order stays."""
     groups = groupby(_sorted(lines), key=lambda line: line.group)
-    return [{"group": group, "rows": [_row(line) for line in rows]} for group, rows in groups]
+    return [{"group": _fit(group, 30), "rows": [_row(line) for line in rows]} for group, rows in groups]
+
+
+def _fit(text: str, limit: int) -> str:
+    """A row must fit on a sheet; what is longer says where the rest can be read."""
+    return text if len(text) <= limit else f"{text[:limit]}……（全文见公示网页）"
 
 
 def _row(line: PosterLine) -> dict[str, str]:
     return plain(line) | {
+        "household_code": _fit(line.household_code, 30),
+        "name_masked": _fit(line.name_masked, NAME_LIMIT),
+        "item": _fit(line.item, ITEM_LIMIT),
         "occurred_on": short_date(line.occurred_on),
         "points": line.points.replace("-", "−"),
     }
@@ -165,7 +179,9 @@ def _refuse_private(poster: Poster, *, named_deductions: bool) -> None:
         where = f"{line.group} {line.household_code} 户"
         for text in (line.name_masked, line.item, line.household_code):
             if private_digits(text):
-                raise PrintError(f"{where}的条目里有像身份证号、银行卡号或手机号的数字，不能上墙。请改掉后再打印。")
+                raise PrintError(
+                    f"{where}的条目里有像身份证号、银行卡号或手机号的数字，不能上墙。请改掉后再打印。"
+                )
         if line.points.startswith(("-", "−")) and line.name_masked and not named_deductions:
             raise PrintError(f"{where}是扣分，扣分不能和姓名一起公开。请去掉姓名，或不公示这一条。")
     free = [
@@ -186,6 +202,10 @@ def _smaller(picture: bytes) -> bytes:
     """The same picture with a palette: a third of the size, nothing to see."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
-        flat = image.convert("RGB").quantize(PNG_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        flat = image.convert("RGB").quantize(
+            PNG_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+        # The octree leaves paper at 254; white must be white, or the picture shows its edges in the chat.
+        flat.putpalette([255 if level >= 252 else level for level in flat.getpalette() or []])
         flat.save(out, format="PNG", compress_level=6)
     return out.getvalue()

@@ -4,11 +4,12 @@ The village practice: a notice board of red-headed sheets, a passbook in the dra
 Whatever a person typed reaches typst as one JSON value and is set as text, never read as markup, so a name
 such as ``#eval(...)`` prints as itself.
 
-Fonts: Noto Sans SC (npm ``@expo-google-fonts/noto-sans-sc``, 30,890 characters: all of GB 18030's level 1 and most
-of level 2, with 䶮 and 㛃), then Source Han Sans SC where npm ``node-source-han-sans-sc`` is installed (it adds 𠮷 and
-others), then any font in the folders of ``ZHILI_FONTS`` (a county's 生僻字 font), by family name. Fonts of the machine are never used: equal input gives equal bytes everywhere.
-A letter that no font has prints as 〓, the printer's old mark for missing type, and the sheet says which code
-point to write in by hand. A symbol that no font has (emoji) is left out.
+Fonts: Noto Sans SC (npm ``@expo-google-fonts/noto-sans-sc``, 30,890 code points, 䶮 and 㛃 among them), then
+Source Han Sans SC where npm ``node-source-han-sans-sc`` is installed (it adds 𠮷 and others), then any font
+in the folders of ``ZHILI_FONTS`` (a county's 生僻字 font), by family name. Fonts of the machine are never
+used: equal input gives equal bytes everywhere. A letter that no font has prints as 〓, the printer's old mark
+for missing type, and the sheet says which code point to write in by hand. A symbol that no font has (emoji)
+is left out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import segno
 import typst
@@ -36,7 +37,7 @@ MAIN_FAMILY = "Noto Sans SC"
 GETA = "〓"
 TEXT_LIMIT = 2_000  # characters in one field; a sheet of paper holds no more
 _ZWSP = "\u200b"
-# Typst breaks Latin words at spaces only: long runs get invisible break points so that they cannot leave the page.
+# Typst breaks Latin words at spaces only: invisible break points keep long runs on the page.
 _LONG_RUN = re.compile(r"[!-~\u00a0-\u024f]{13,}")
 _BREAK_EVERY = 6
 
@@ -59,7 +60,9 @@ def _font_folders(setting: str) -> tuple[str, ...]:
 def _fonts(setting: str) -> typst.Fonts:
     folders = _font_folders(setting)
     fonts = typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[Path(folder) for folder in folders]
+        include_system_fonts=False,
+        include_embedded_fonts=False,
+        font_paths=[Path(folder) for folder in folders],
     )
     if not fonts.fonts():
         raise PrintError(
@@ -120,7 +123,7 @@ def missing_glyphs(text: str) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """``text`` as it will be printed: one line, no control or direction marks, 〓 for letters without a glyph."""
+    """``text`` as it will be printed: one line, no control or direction marks, 〓 for missing glyphs."""
     if len(text) > TEXT_LIMIT:
         raise PrintError(f"有一处文字超过 {TEXT_LIMIT} 字，一张纸放不下：{text[:20]}…… 请缩短后再打印。")
     covered = _covered(_setting())
@@ -142,13 +145,11 @@ def _breakable(match: re.Match[str]) -> str:
 
 
 def _cleaned(value: Any) -> Any:
-    """The same structure with every string cleaned; pictures (keys ending in ``_svg``) are left as they are."""
+    """The same structure with every string cleaned; pictures (keys ending in ``_svg``) stay as they are."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {
-            key: item if key.endswith("_svg") or key == "look" else _cleaned(item) for key, item in value.items()
-        }
+        return {key: item if key.endswith("_svg") else _cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_cleaned(item) for item in value]
     if isinstance(value, date):
@@ -225,7 +226,9 @@ def compile_pdf(template: str, data: dict[str, Any], *, title: str, printed_on: 
     return _one(out)
 
 
-def compile_png(template: str, data: dict[str, Any], *, title: str, printed_on: date, ppi: float) -> list[bytes]:
+def compile_png(
+    template: str, data: dict[str, Any], *, title: str, printed_on: date, ppi: float
+) -> list[bytes]:
     """One PNG a page, in order."""
     compiler = _compiler(template, data, title)
     try:
@@ -239,8 +242,3 @@ def _one(out: bytes | list[bytes] | None) -> bytes:
     if not isinstance(out, bytes):
         raise PrintError("排版没有产生文件。请再打印一次；仍不行时请告诉管理员。")
     return out
-
-
-
-
-Paper = Literal["a3", "a4", "a5"]
