@@ -159,7 +159,7 @@ def shaming(clause: Reading) -> Finding | None:
         return _finding("RL-04", "block", label[0], board)
     lowest, published = w.LOWEST.search(text), w.PUBLISHED.search(text)
     if lowest and published and clause.sign <= 0:
-        loud = w.LOUD.search(text) and not w.PAPER.search(text)
+        loud = w.AIRED.search(text) or (w.LOUD.search(text) and not w.PAPER.search(text))
         if loud:
             return _finding("RL-04", "block", f"{lowest[0]}…{published[0]}", board)
         return _finding(
