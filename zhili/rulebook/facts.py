@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +23,7 @@ EVENTS_MAX: Final = 1_000_000
 EVENTS_BYTES_MAX: Final = 200_000_000
 FIELD_MAX: Final = 200
 COLUMNS: Final = ("event", "account", "resident", "item", "occurred_on", "quantity", "grade", "points")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 REQUIRED: Final = ("event", "account", "item", "occurred_on")
 
 
@@ -162,7 +164,7 @@ def _event(row: list[str], columns: Mapping[str, int], days: dict[str, date]) ->
 def _day(text: str) -> date:
     plain = narrow(text)
     try:
-        if len(plain) == 10:
+        if _DAY.fullmatch(plain):
             return date.fromisoformat(plain)
     except ValueError:
         pass

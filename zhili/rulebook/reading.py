@@ -77,11 +77,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
 class Reader:
     """Collects problems while reading; every method returns a usable stand-in where a value is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Mapping[str, str] | None = None) -> None:
+        """labels: what the file calls a key, where that differs (a column head)."""
         self.problems: list[Problem] = []
+        self.labels = labels or {}
+        # Where columns have Chinese heads, the format's own key after a name says nothing to anybody.
+        keys = "|".join((*self.labels, "settlement", "expiry", "effective", "base", "min", "caps"))
+        self._keys = re.compile(rf"(?<=[\u4e00-\u9fff]) (?:{keys})(?![a-z_])") if labels else None
 
     def fail(self, at: Raw, what: str, suggestion: str = "") -> None:
-        self.problems.append(Problem(at.line, at.where, what, suggestion))
+        said = self._keys.sub("", what) if self._keys else what
+        self.problems.append(Problem(at.line, at.where, said, suggestion))
 
     def finish(self, source: str) -> None:
         """Raise RuleBookError if anything was wrong."""
@@ -115,7 +121,7 @@ class Reader:
     def need(self, entries: Mapping[str, Raw], key: str, at: Raw, what: str) -> Raw | None:
         """The entry, or a problem saying that it is missing."""
         if key not in entries:
-            self.fail(at, f"{what}没有写 {key}", "请补上")
+            self.fail(at, f"{what}没有写 {self.labels.get(key, key)}", "请补上")
             return None
         return entries[key]
 
