@@ -7,16 +7,15 @@ copy it by hand.
 
 from __future__ import annotations
 
-import os
+import base64
 import re
-import secrets
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
-from time import time_ns
 from typing import Final
 from uuid import UUID
 
+from zhili.common import clock
 from zhili.common.errors import ZhiliError
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -32,18 +31,16 @@ class CodeError(ZhiliError):
 def uuid7(now: datetime | None = None, rand: Callable[[int], bytes] | None = None) -> UUID:
     """A UUIDv7: 48 bits of Unix milliseconds, 12 bits of the millisecond's fraction, 62 random bits.
 
-    now: an aware datetime (default: the clock). rand: n → n random bytes (default: os.urandom); give
-    `random.Random(seed).randbytes` and a clock to get the same keys every time (the demo does).
+    now: an aware datetime (default: common.clock). rand: n → n random bytes (default: common.clock's); inside
+    `clock.replay` both repeat, so the demo gets the same keys every time.
     """
-    if now is None:
-        nanoseconds = time_ns()
-    else:
-        if now.tzinfo is None:
-            raise ValueError("uuid7 needs an aware datetime")
-        nanoseconds = int(now.timestamp()) * 1_000_000_000 + now.microsecond * 1_000
+    moment = now or clock.now()
+    if moment.tzinfo is None:
+        raise ValueError("uuid7 needs an aware datetime")
+    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1_000
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = rest * 4096 // 1_000_000
-    noise = int.from_bytes((rand or os.urandom)(8), "big") & ((1 << 62) - 1)
+    noise = int.from_bytes((rand or clock.random_bytes)(8), "big") & ((1 << 62) - 1)
     return UUID(int=(milliseconds & ((1 << 48) - 1)) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | noise)
 
 
@@ -95,7 +92,7 @@ def short_code_bits(code: str) -> int:
 
 def new_token() -> str:
     """128 random bits for a link or a card that must not be guessed: 22 URL-safe characters."""
-    return secrets.token_urlsafe(16)
+    return base64.urlsafe_b64encode(clock.random_bytes(16)).rstrip(b"=").decode()
 
 
 def _grouped(letters: str) -> str:

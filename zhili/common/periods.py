@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
+from zhili.common import clock
 from zhili.common.errors import ZhiliError
 
 Kind = Literal["day", "week", "month", "two_months", "quarter", "half_year", "year", "ever"]
@@ -141,7 +142,7 @@ def local_date(moment: datetime) -> date:
 
 def today() -> date:
     """Today in Asia/Shanghai, whatever the server's clock zone is."""
-    return datetime.now(tz=SHANGHAI).date()
+    return clock.now().astimezone(SHANGHAI).date()
 
 
 def _step(period: Period, edge: date, days: int) -> date:
