@@ -30,6 +30,6 @@ def parsed(row: RuleBook) -> book_module.RuleBook:
 
 @lru_cache(maxsize=256)
 def _parse(digest: str, text: str) -> book_module.RuleBook:
-    from zhili.rulebook.book import load_yaml
+    from zhili.rulebook.book_yaml import load_yaml
 
     return load_yaml(text, f"细则 {digest[:8]}")
