@@ -27,6 +27,17 @@ VENDOR = {
     "weui/dist/style/weui.min.css": "weui.css",
     "echarts/dist/echarts.min.js": "echarts.js",
 }
+# Symbols of @tabler/icons that pages use by name: {% icon "home" %}.
+ICONS = """
+    alert-circle alert-triangle arrow-right award ban basket bell book book-2 building-store calendar camera
+    chart-bar check checklist chevron-down chevron-left chevron-right chevron-up circle-check circle-minus
+    circle-x clipboard-text clock copy device-mobile download edit external-link eye file-download
+    file-spreadsheet filter flag gift hand-stop heart-handshake help-circle history home id-badge-2 inbox
+    info-circle key list list-check lock logout map-pin menu-2 message-2 message-report minus news notes
+    pencil phone photo plant-2 plus printer qrcode question-mark receipt refresh scale scan search selector
+    settings shield-check shopping-bag speakerphone star sun trash upload user user-plus users users-group
+    volume wallet x
+""".split()
 
 
 def digest(*paths: Path) -> str:
@@ -128,16 +139,29 @@ def install_node(dev: bool) -> None:
     say("installing front-end files with npm")
     env = node_env()
     run("npm", "ci", *([] if dev else ["--omit=dev"]), env=env)
+    mark(name, value)
+    if dev:
+        mark("npm", value)
+
+
+def copy_vendor() -> None:
+    """Copy what pages need out of node_modules; again whenever this file or the lock changes."""
+    value = digest(ROOT / "package-lock.json", Path(__file__))
     target = ROOT / "zhili" / "web" / "static" / "vendor"
+    if target.exists() and done("vendor", value):
+        return
     target.mkdir(parents=True, exist_ok=True)
     for source, final in VENDOR.items():
         text = (ROOT / "node_modules" / source).read_bytes()
         # Source maps are not shipped; a reference to one would fail where static names carry digests.
         lines = [line for line in text.split(b"\n") if b"sourceMappingURL=" not in line]
         (target / final).write_bytes(b"\n".join(lines))
-    mark(name, value)
-    if dev:
-        mark("npm", value)
+    (target / "icons").mkdir(exist_ok=True)
+    for name in ICONS:
+        shutil.copyfile(
+            ROOT / "node_modules/@tabler/icons/icons/outline" / f"{name}.svg", target / "icons" / f"{name}.svg"
+        )
+    mark("vendor", value)
 
 
 def collect_static() -> None:
@@ -158,6 +182,7 @@ def main() -> None:
     install_python(dev)
     install_command()
     install_node(dev)
+    copy_vendor()
     collect_static()
 
 

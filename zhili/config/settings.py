@@ -103,6 +103,8 @@ PASSWORD_HASHERS = [
 ]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+CSRF_FAILURE_VIEW = "zhili.web.home.csrf_failure"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -118,7 +120,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / ".cache" / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 PHOTO_ROOT = VAR / "photos"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 import zhili.places.open
+import zhili.web.accounts
+import zhili.web.home
 
-open_pages = [*zhili.places.open.urlpatterns]
+Pages = list[URLPattern | URLResolver]
 
-urlpatterns = [
+# Each face module exports urlpatterns; add its line to the list of its face.
+phone_pages: Pages = []
+desk_pages: Pages = []
+open_pages: Pages = [*zhili.places.open.urlpatterns]
+
+urlpatterns: Pages = [
+    *zhili.web.home.urlpatterns,
+    *zhili.web.accounts.urlpatterns,
+    path("m/", include(phone_pages)),
+    path("desk/", include(desk_pages)),
     path("open/", include(open_pages)),
 ]
+
+handler400 = "zhili.web.home.bad_request"
+handler403 = "zhili.web.home.forbidden"
+handler404 = "zhili.web.home.not_found"
+handler500 = "zhili.web.home.server_error"

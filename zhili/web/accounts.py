@@ -1,9 +1,14 @@
-"""Log-in policy on top of allauth: no self sign-up; a clerk makes accounts."""
+"""Logging in: no self sign-up; a clerk makes the accounts of people she knows. The views are allauth's."""
 
 from __future__ import annotations
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.views import LoginView, LogoutView, PasswordChangeView, PasswordSetView
+from allauth.mfa.base.views import AuthenticateView
 from django.http import HttpRequest
+from django.urls import path
+
+from zhili.common.policy import open_to_all, signed_in
 
 
 class Adapter(DefaultAccountAdapter):
@@ -11,3 +16,20 @@ class Adapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+
+log_in = open_to_all(LoginView.as_view(template_name="web/login.html"))
+log_out = signed_in(LogoutView.as_view(template_name="web/logout.html"))
+change_password = signed_in(PasswordChangeView.as_view(template_name="web/password.html", success_url="/"))
+# For a log-in made without a password (a card, WeChat): the first one.
+set_password = signed_in(PasswordSetView.as_view(template_name="web/password.html", success_url="/"))
+second_factor = open_to_all(AuthenticateView.as_view(template_name="web/second_factor.html"))
+
+# The names are allauth's own: it reverses them itself.
+urlpatterns = [
+    path("login/", log_in, name="account_login"),
+    path("login/code/", second_factor, name="mfa_authenticate"),
+    path("logout/", log_out, name="account_logout"),
+    path("password/", change_password, name="account_change_password"),
+    path("password/first/", set_password, name="account_set_password"),
+]

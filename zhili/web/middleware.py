@@ -38,7 +38,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-class one_transaction:  # noqa: N801 - reads as a function in MIDDLEWARE like its neighbours
+class one_transaction:
     """Everything a request does is one transaction; an error undoes all of it."""
 
     def __init__(self, get_response: GetResponse) -> None:

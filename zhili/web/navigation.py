@@ -1,0 +1,134 @@
+"""The ways through the product: the village's own process from left to right, and nothing a person may not open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.urls import NoReverseMatch, reverse
+
+from zhili.people.models import Membership, User
+
+R = Membership.Role
+VILLAGE_WORK: Final = (R.CLERK, R.GROUP_LEADER, R.REVIEWER, R.COUNCIL, R.SUPERVISOR)
+ABOVE: Final = (R.TOWNSHIP, R.COUNTY)
+KEEPERS: Final = (R.SYSTEM_ADMIN, R.SECURITY_ADMIN, R.AUDIT_ADMIN)
+FIELD: Final = (R.CLERK, R.GROUP_LEADER)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One entry: URL name, title, icon, who sees it. Hidden while its page does not exist."""
+
+    name: str
+    title: str
+    icon: str
+    roles: Sequence[str] = (*VILLAGE_WORK, *ABOVE)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One link of a page's frame."""
+
+    title: str
+    url: str
+    icon: str
+    current: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """Entries under one heading."""
+
+    title: str
+    entries: list[Entry] = field(default_factory=list)
+
+
+DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
+    ("", (Way("desk_today", "今天", "sun"),)),
+    (
+        "积分的一个月",
+        (
+            Way("desk_claims", "申报", "clipboard-text"),
+            Way("desk_reviews", "评议", "checklist"),
+            Way("desk_notices", "公示", "speakerphone"),
+            Way("desk_objections", "异议", "message-2"),
+            Way("desk_ledger", "台账", "book-2", (*VILLAGE_WORK, *ABOVE, R.AUDIT_ADMIN)),
+        ),
+    ),
+    (
+        "村里的底子",
+        (
+            Way("desk_households", "户与人", "users"),
+            Way("desk_rulebooks", "积分细则", "scale"),
+            Way("desk_members", "成员与身份", "id-badge-2", (R.CLERK, *ABOVE, *KEEPERS)),
+            Way("desk_audit", "操作记录", "history", (R.AUDIT_ADMIN, R.SUPERVISOR)),
+            Way("desk_settings", "设置", "settings", (R.CLERK, R.SYSTEM_ADMIN)),
+        ),
+    ),
+)
+PHONE: Final = (
+    Way("m_home", "首页", "home"),
+    Way("m_claims", "申报", "clipboard-text"),
+    Way("m_notice", "公示", "speakerphone"),
+    Way("m_me", "我的", "user"),
+)
+PHONE_FIELD: Final = (
+    Way("m_home", "首页", "home"),
+    Way("m_field", "现场", "scan"),
+    Way("m_notice", "公示", "speakerphone"),
+    Way("m_me", "我的", "user"),
+)
+OPEN: Final = (
+    Way("open_village", "村首页", "home"),
+    Way("open_notices", "公示", "speakerphone"),
+    Way("open_rulebook", "积分细则", "scale"),
+    Way("open_ledger", "账本指纹", "book-2"),
+    Way("open_receipt", "查回执", "receipt"),
+)
+
+
+def desk_groups(user: User, place: str, path: str) -> list[Group]:
+    """The left navigation of the desk for `user` at `place`."""
+    groups = []
+    for title, ways in DESK:
+        entries = [
+            Entry(way.title, url, way.icon)
+            for way in ways
+            if user.has_role(*way.roles, place=place) and (url := address(way.name, place)) is not None
+        ]
+        if entries:
+            groups.append(Group(title, entries))
+    mark_current([entry for group in groups for entry in group.entries], path)
+    return groups
+
+
+def phone_tabs(user: User, path: str) -> list[Entry]:
+    """The bar of four; who works in the field has 现场 where others have 申报."""
+    ways = PHONE_FIELD if user.has_role(*FIELD) and address("m_field") else PHONE
+    tabs = [Entry(way.title, url, way.icon) for way in ways if (url := address(way.name)) is not None]
+    mark_current(tabs, path)
+    return tabs
+
+
+def open_links(place: str, path: str) -> list[Entry]:
+    """The public pages of one village."""
+    links = [Entry(way.title, url, way.icon) for way in OPEN if (url := address(way.name, place)) is not None]
+    mark_current(links, path)
+    return links
+
+
+def mark_current(entries: Sequence[Entry], path: str) -> None:
+    """The entry whose address is the longest beginning of `path` is where we are."""
+    found = max((e for e in entries if path.startswith(e.url)), key=lambda e: len(e.url), default=None)
+    if found is not None:
+        found.current = True
+
+
+def address(name: str, place: str | None = None) -> str | None:
+    """The URL of a named page, or None while that page does not exist."""
+    try:
+        return reverse(name, args=[place] if place else [])
+    except NoReverseMatch:
+        return None
