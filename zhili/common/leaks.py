@@ -70,10 +70,11 @@ class _Group(NamedTuple):
     gap: str  # separators since the run before it; NUL when something else lies between
 
 
+_SHORTEST: Final = 11  # a mobile, or an area code and seven digits
 _NOT_JOINED: Final = "\0"
 _UUID: Final = re.compile(r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])", re.I)
 _HEX: Final = re.compile(r"(?<![0-9a-z])(?=[0-9]*[a-f])[0-9a-f]{20,}(?![0-9a-z])", re.I)
-_RUN: Final = re.compile(r"[0-9]+[xX]?(?![A-Za-z0-9])|[0-9]+")
+_RUN: Final = re.compile(r"[0-9]+[xX]?(?![A-Za-z0-9])|[0-9]+|(?<![A-Za-z0-9])[xX](?![A-Za-z0-9])")
 _GAP: Final = re.compile(r"[\s\-‐‑‒–—―－_.·/\\|,，、:：()（）【】\[\]*'’]{0,4}")
 _MOBILE: Final = re.compile(r"(?:0|86|0086|17951|12593)?(1[3-9][0-9]{9})")
 _MOBILE_SHAPES: Final = frozenset(
@@ -85,8 +86,10 @@ _LOCAL: Final = re.compile(
     r"(?:电话|座机|固话|传真|[Tt][Ee][Ll]|[Ff][Aa][Xx])\W{0,4}([2-8][0-9]{6,7})(?![0-9年月日元分])"
 )
 _BANK: Final = re.compile(r"(?:4[0-9]|5[1-5]|35|6[0-9]|84|87|88|90|94|95|98|99)[0-9]{14,17}|103[0-9]{16}")
+# Every repeat is bounded: a page of a hundred thousand stars must not take a minute.
 _MASKED: Final = re.compile(
-    r"[0-9]{3,}[*•●×xX]{3,}[0-9]*[xX]?|[*•●×]{4,}[0-9]{2,}[xX]?|[0-9][*•●×]{6,}[0-9xX]"
+    r"[0-9]{3}[*•●×xX]{3,24}[0-9]*[xX]?|(?<![*•●×])[*•●×]{4,24}[0-9]{2,24}[xX]?"
+    r"|[0-9][*•●×]{6,24}[0-9xX]"
 )
 _TAIL: Final = re.compile(
     r"(?:尾号|末四位|后四位|后4位|末4位)\W{0,3}(?:是|为)?\W{0,2}([0-9]{3,4}[0-9xX]?)(?![0-9])"
@@ -194,6 +197,8 @@ def _longest(
         text += groups[last].text
         if len(text) > 19:
             break
+        if len(text) < _SHORTEST:
+            continue
         kind = _kind(text.upper(), groups[n : last + 1], flat)
         if kind in ("mobile", "landline") and _digits(text) in open_phones:
             best = (None, last)
@@ -261,7 +266,7 @@ def _landline_shape(groups: list[_Group]) -> bool:
 
 def _bank_shape(lengths: tuple[int, ...]) -> bool:
     """In one piece, in fours (…, rest), or as 6-…: how cards are written; not a row of a table."""
-    fours = all(length == 4 for length in lengths[:-1]) and lengths[-1] <= 4
+    fours = all(length == 4 for length in lengths[:-1]) and lengths[-1] <= 7
     return len(lengths) == 1 or fours or (len(lengths) == 2 and lengths[0] == 6) or set(lengths) == {1}
 
 

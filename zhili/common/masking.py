@@ -40,6 +40,7 @@ _DOTS: Final = re.compile(r"[·•・‧∙⋅•●．.｡︒᛫]")
 _PEOPLE: Final = re.compile(r"([、，,；;／/＆&\n]+)")
 _NOTE: Final = re.compile(r"[（(【\[〔<《][^）)】\]〕>》]*[）)】\]〕>》]?")
 _PARTS: Final = re.compile(r"([·\s\-'’]+)")
+_ENDS: Final = re.compile(r"^[·\s\-'’]+|[·\s\-'’]+$")
 _IDC_TWO: Final = frozenset("⿰⿱⿴⿵⿶⿷⿸⿹⿺⿻")
 _IDC_THREE: Final = frozenset("⿲⿳")
 _JOINS: Final = frozenset(("Mn", "Me", "Mc"))
@@ -97,7 +98,7 @@ def graphemes(text: str) -> list[str]:
 
 
 def _mask_one(name: str) -> str:
-    name = _DOTS.sub("·", name).strip(" ·\t\u3000-'’")
+    name = _ENDS.sub("", _DOTS.sub("·", name))
     if not re.search(r"[^\W\d_]", name.replace("〇", "零")):
         return STAR * len(graphemes(re.sub(r"\s", "", name)))
     if "·" not in name and _is_han(name):

@@ -4,6 +4,7 @@ Real rule books award 0.1, 0.5 or 15 points. Everything in storage and arithmeti
 of a point ("centi"); no float ever (requirement L-02). Text becomes an amount by ONE rule:
 
     1. NFKC-normalise (full-width ５．５ becomes 5.5, － becomes -), then strip white space at both ends;
+       superscripts and circled numbers (10², ③) are not digits and are refused;
     2. the rest must match  ^[+-]?[0-9]{1,7}(\\.[0-9]{1,2})?$
 
 So "5", " 5 ", "５", "+0.5", "-1.25" are amounts; "", "0.005", "1e3", "NaN", "1,000", ".5", "5." and "1 000"
@@ -46,8 +47,10 @@ def parse_points(text: object) -> int:
     shown = text.strip()[:20]
     if len(text) > _LONGEST:
         raise PointsError(f"积分“{shown}…”太长", hint="请写成 2 或 0.5 这样。")
-    clean = unicodedata.normalize("NFKC", text).replace("−", "-").strip()
-    if not clean:
+    # Superscripts and circled numbers are other things than digits: 10² must not become 102.
+    odd = any(unicodedata.category(letter) == "No" for letter in text)
+    clean = "" if odd else unicodedata.normalize("NFKC", text).replace("−", "-").strip()
+    if not clean and not odd:
         raise PointsError("积分没有填写", hint="请写成 2 或 0.5 这样。")
     found = _RULE.fullmatch(clean)
     if found is None:

@@ -99,6 +99,7 @@ _COL: Final = re.compile(_TAG + rb"col\s([^<>]*)>")
 _MERGE: Final = re.compile(_TAG + rb"mergeCell\s[^<>]*?ref\s*=\s*[\"']([A-Z0-9:]{1,30})[\"']")
 _STRING: Final = re.compile(_TAG + rb"si(?=[\s/>])")
 _HIDDEN: Final = re.compile(rb"hidden\s*=\s*[\"'](?:1|true)[\"']")
+_ENDLESS_TAG: Final = re.compile(rb"<[^<>]{4096}")
 _CHUNK: Final = 1 << 20
 
 
@@ -107,7 +108,7 @@ def guard(data: bytes, limits: Limits) -> Scan:
     nothing.
     """
     if data.startswith(_OLE):
-        if "EncryptedPackage".encode("utf-16-le") in data[:_CHUNK] or b"E\0n\0c\0r\0y\0p\0t\0e\0d" in data:
+        if "EncryptedPackage".encode("utf-16-le") in data:
             raise SpreadsheetError("这个表格加了密码，打不开", hint="请去掉密码后另存为 .xlsx 再上传。")
         raise SpreadsheetError("这是旧版表格（.xls 或 .et）", hint="请用 Excel 或 WPS“另存为”.xlsx 再上传。")
     if not data.startswith(b"PK\x03\x04"):
@@ -231,6 +232,8 @@ def _check_xml(plain: bytes) -> None:
 
 
 def _scan_sheet(plain: bytes, limits: Limits) -> SheetScan:
+    if _ENDLESS_TAG.search(plain):
+        raise _damaged()  # and the patterns below stay linear
     scan = SheetScan()
     scan.filtered = b"autoFilter" in plain
     scan.merged = [hit[1].decode() for hit in _MERGE.finditer(plain)]

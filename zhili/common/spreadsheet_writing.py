@@ -223,9 +223,15 @@ def _write_choices(book: Any, choices: list[tuple[str, Sequence[str]]]) -> None:
 
 def _sheet_title(title: str, used: set[str]) -> str:
     """A name Excel accepts: 31 characters, none of []:*?/\\, unique, not 选项."""
-    base = re.sub(r"[\[\]:*?/\\']", "_", _ILLEGAL.sub("", title)).strip()[:28] or "表"
+    clean = re.sub(
+        r"[\[\]:*?/\\']", "_", "".join(c if unicodedata.category(c)[0] != "C" else " " for c in title)
+    )
+    base = re.sub(r"\s+", " ", clean).strip()[:28]
+    while len(base.encode("utf-16-le")) > 56:  # Excel counts a rare character as two
+        base = base[:-1]
+    base = base.strip() or "表"
     name, n = base, 2
-    while name.lower() in used or name == CHOICES_SHEET:
+    while name.lower() in used or name.lower() in (CHOICES_SHEET, "history"):
         name, n = f"{base}{n}", n + 1
     used.add(name.lower())
     return name

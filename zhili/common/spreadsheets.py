@@ -10,18 +10,25 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as item
-from datetime import date, datetime, time, timedelta
-from typing import Final, Literal, NamedTuple
+from datetime import date, time, timedelta
+from typing import Final, Literal
 from xml.etree.ElementTree import Element, ParseError
 
 import python_calamine
 from defusedxml.ElementTree import fromstring
 
-from zhili.common.points import PointsError, parse_points
+from zhili.common.spreadsheet_cells import Cell as Cell
+from zhili.common.spreadsheet_cells import CellKind as CellKind
+from zhili.common.spreadsheet_cells import CellValue as CellValue
+from zhili.common.spreadsheet_cells import as_code as as_code
+from zhili.common.spreadsheet_cells import as_date as as_date
+from zhili.common.spreadsheet_cells import as_int as as_int
+from zhili.common.spreadsheet_cells import as_points as as_points
+from zhili.common.spreadsheet_cells import as_text as as_text
+from zhili.common.spreadsheet_cells import tidy
 from zhili.common.spreadsheet_guard import Limits as Limits
 from zhili.common.spreadsheet_guard import Scan, SheetScan, column_letters, guard
 from zhili.common.spreadsheet_guard import SpreadsheetError as SpreadsheetError
@@ -30,36 +37,6 @@ from zhili.common.spreadsheet_writing import Column as Column
 from zhili.common.spreadsheet_writing import SheetOut as SheetOut
 from zhili.common.spreadsheet_writing import safe_filename as safe_filename
 from zhili.common.spreadsheet_writing import write_workbook as write_workbook
-
-CellKind = Literal["text", "number", "date", "bool", "formula", "error", "empty"]
-CellValue = str | float | bool | date | datetime | time | timedelta | None
-
-
-class Cell(NamedTuple):
-    """One cell; row and column count from 0. The value of a formula or an empty cell is None."""
-
-    value: CellValue
-    kind: CellKind
-    row: int
-    column: int
-
-    @property
-    def ref(self) -> str:
-        """Its address as Excel says it: C5."""
-        return f"{column_letters(self.column)}{self.row + 1}"
-
-    @property
-    def text(self) -> str:
-        """What a person sees, tidied: NFKC, no white space at the ends; whole numbers without .0."""
-        if isinstance(self.value, str):
-            return _tidy(self.value)
-        if isinstance(self.value, bool):
-            return "是" if self.value else "否"
-        if isinstance(self.value, float):
-            return str(int(self.value)) if self.value.is_integer() else repr(self.value)
-        if isinstance(self.value, datetime) and self.value.time() == time():
-            return self.value.date().isoformat()
-        return "" if self.value is None else str(self.value)
 
 
 @dataclass(slots=True)
@@ -162,60 +139,6 @@ def refuse_formulas(book: Book) -> None:
             )
 
 
-def as_text(cell: Cell) -> str:
-    """Tidied text of a cell ("" if empty); a formula or #N/A is refused."""
-    _refuse_unreadable(cell)
-    text = cell.text
-    # The apostrophe our own exports put before a dangerous first character (F-05) comes off again.
-    return text[1:] if text[:1] == "'" and text[1:2] in tuple("=+-@") else text
-
-
-def as_code(cell: Cell) -> str:
-    """Text of an ID, phone or bank column (F-06): a number cell is refused, Excel has rounded it."""
-    _refuse_unreadable(cell)
-    if cell.kind == "number" or re.fullmatch(r"[0-9.]+[Ee]\+?[0-9]+", cell.text):
-        raise _at(cell, "是数字格式，Excel 可能已经改掉了后几位", "请把这一列设为文本格式后重新填写。")
-    if cell.kind in ("date", "bool"):
-        raise _at(cell, "不是文本", "请把这一列设为文本格式后重新填写。")
-    return re.sub(r"\s", "", as_text(cell))
-
-
-def as_date(cell: Cell) -> date | None:
-    """A date cell, or text such as 2026-3-5, 2026/03/05, 2026年3月5日, 20260305; None if empty."""
-    _refuse_unreadable(cell)
-    if isinstance(cell.value, datetime):
-        found: date | None = cell.value.date()
-    elif isinstance(cell.value, date):
-        found = cell.value
-    elif not cell.text:
-        return None
-    else:
-        found = _date_of(cell)
-    if found is None or not 1900 <= found.year <= 2100:
-        raise _at(cell, f"“{cell.text[:20]}”不是日期", "请写成 2026-03-05。")
-    return found
-
-
-def as_points(cell: Cell) -> int:
-    """An amount of points → hundredths (L-02); a number cell must be exact to two places."""
-    _refuse_unreadable(cell)
-    try:
-        return parse_points(cell.text)
-    except PointsError as error:
-        raise _at(cell, error.message, error.hint) from error
-
-
-def as_int(cell: Cell) -> int | None:
-    """A whole number; None if empty."""
-    _refuse_unreadable(cell)
-    text = cell.text
-    if not text:
-        return None
-    if not re.fullmatch(r"-?[0-9]{1,15}", text):
-        raise _at(cell, f"“{text[:20]}”不是整数", "请只写数字。")
-    return int(text)
-
-
 def find_header(rows: Sequence[Sequence[Cell]], wanted: Mapping[str, Sequence[str]]) -> HeaderMatch:
     """Find the header among the first 20 rows. wanted: key → names of the column, the first is the usual
     one.
@@ -248,10 +171,11 @@ def _read_xlsx(data: bytes, limits: Limits) -> Book:
     try:
         workbook = python_calamine.load_workbook(io.BytesIO(data))
         book = Book([], [f"表格里有 {scan.pictures} 张图片，没有读取。"] if scan.pictures else [])
-        for place, title in enumerate(workbook.sheet_names):
-            if title not in parts or title == CHOICES_SHEET:
+        if len(workbook.sheet_names) != len(parts):
+            raise ValueError("two readings of the workbook differ")
+        for place, (title, part, hidden) in enumerate(parts):
+            if part not in scan.sheets or title == CHOICES_SHEET:
                 continue
-            part, hidden = parts[title]
             if hidden:
                 book.remarks.append(f"工作表“{title}”是隐藏的，没有读取。")
                 continue
@@ -303,20 +227,19 @@ def _typed(value: object) -> tuple[CellValue, CellKind]:
     return str(value), "text"
 
 
-def _parts(scan: Scan) -> dict[str, tuple[str, bool]]:
-    """Sheet title → (part name, hidden), by the workbook's own relations."""
+def _parts(scan: Scan) -> list[tuple[str, str, bool]]:
+    """(Title, part name, hidden) of every sheet, in the workbook's order, by its own relations."""
     try:
         relations = {
             node.get("Id"): node.get("Target", "")
             for node in _children(fromstring(scan.rels), "Relationship")
         }
-        found = {}
+        found = []
         for node in _children(fromstring(scan.workbook), "sheet"):
             ids = [value for key, value in node.attrib.items() if key.endswith("}id")]
             target = relations.get(ids[0], "").lower() if ids else ""
             part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-            if part in scan.sheets:
-                found[node.get("name", "")] = (part, node.get("state", "visible") != "visible")
+            found.append((node.get("name", ""), part, node.get("state", "visible") != "visible"))
     except (ParseError, ValueError) as error:
         raise SpreadsheetError("这个表格打不开", hint="请用 Excel 或 WPS 另存为 .xlsx 再上传。") from error
     return found
@@ -387,45 +310,9 @@ def _decode(data: bytes) -> str:
     raise SpreadsheetError("看不懂文件里的文字编码", hint="请另存为“CSV UTF-8”或 .xlsx 再上传。")
 
 
-_DATE: Final = re.compile(
-    r"([0-9]{4})(?:[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})[日号]?|([0-9]{2})([0-9]{2}))"
-    r"(?:[ T]?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:\.0+)?)?"
-)
-
-
-def _date_of(cell: Cell) -> date | None:
-    text = re.sub(r"\s*([-/.年月日])\s*", r"\1", cell.text)
-    if re.fullmatch(r"[0-9]{1,2}[-/.月][0-9]{1,2}[日号]?", text):
-        raise _at(cell, f"“{text}”没有写年份", "请写成 2026-03-05。")
-    found = _DATE.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day = (int(part) for part in found.groups() if part)
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _refuse_unreadable(cell: Cell) -> None:
-    if cell.kind == "formula":
-        raise _at(cell, "是公式", "请复制后“选择性粘贴为数值”。")
-    if cell.kind == "error":
-        raise _at(cell, f"是错误值 {cell.value}", "请改成正确的内容。")
-
-
-def _at(cell: Cell, what: str, hint: str) -> SpreadsheetError:
-    where = f"{cell.ref}（第 {cell.row + 1} 行 {column_letters(cell.column)} 列）"
-    return SpreadsheetError(f"{where}{what}", hint=hint, cells=(cell.ref,))
-
-
-def _tidy(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("\u200b", "").replace("\ufeff", "").strip()
-
-
 def _head(text: str) -> str:
     """A column's name without what varies: spaces, line breaks, stars, colons, notes in brackets."""
-    bare = re.sub(r"[(\[【〔<《].*?[)\]】〕>》]", "", _tidy(text).replace("\n", ""))
+    bare = re.sub(r"[(\[【〔<《].*?[)\]】〕>》]", "", tidy(text).replace("\n", ""))
     return re.sub(r"[\s*:：、，,.。·_\-/]", "", bare).lower()
 
 
