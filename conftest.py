@@ -120,7 +120,7 @@ def own_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def cast(db: None):  # noqa: ANN201
+def cast(db: None):
     """The fixed cast (tests/cast.py)."""
     from tests.cast import make_cast
 

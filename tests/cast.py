@@ -82,6 +82,10 @@ def make_cast() -> SimpleNamespace:
     cast = SimpleNamespace(**people, place=VILLAGE, next_place=NEXT_VILLAGE)
     cast.household = cast.head.resident.household
     Recusal.objects.create(
-        place=VILLAGE, user=cast.reviewer, household=cast.household, kind="relative", declared_by=cast.reviewer
+        place=VILLAGE,
+        user=cast.reviewer,
+        household=cast.household,
+        kind="relative",
+        declared_by=cast.reviewer,
     )
     return cast

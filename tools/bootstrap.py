@@ -28,16 +28,92 @@ VENDOR = {
     "echarts/dist/echarts.min.js": "echarts.js",
 }
 # Symbols of @tabler/icons that pages use by name: {% icon "home" %}.
-ICONS = """
-    alert-circle alert-triangle arrow-right award ban basket bell book book-2 building-store calendar camera
-    chart-bar check checklist chevron-down chevron-left chevron-right chevron-up circle-check circle-minus
-    circle-x clipboard-text clock copy device-mobile download edit external-link eye file-download
-    file-spreadsheet filter flag gift hand-stop heart-handshake help-circle history home id-badge-2 inbox
-    info-circle key list list-check lock logout map-pin menu-2 message-2 message-report minus news notes
-    pencil phone photo plant-2 plus printer qrcode question-mark receipt refresh scale scan search selector
-    settings shield-check shopping-bag speakerphone star sun trash upload user user-plus users users-group
-    volume wallet x
-""".split()
+ICONS = [
+    "alert-circle",
+    "alert-triangle",
+    "arrow-right",
+    "award",
+    "ban",
+    "basket",
+    "bell",
+    "book",
+    "book-2",
+    "building-store",
+    "calendar",
+    "camera",
+    "chart-bar",
+    "check",
+    "checklist",
+    "chevron-down",
+    "chevron-left",
+    "chevron-right",
+    "chevron-up",
+    "circle-check",
+    "circle-minus",
+    "circle-x",
+    "clipboard-text",
+    "clock",
+    "copy",
+    "device-mobile",
+    "download",
+    "edit",
+    "external-link",
+    "eye",
+    "file-download",
+    "file-spreadsheet",
+    "filter",
+    "flag",
+    "gift",
+    "hand-stop",
+    "heart-handshake",
+    "help-circle",
+    "history",
+    "home",
+    "id-badge-2",
+    "inbox",
+    "info-circle",
+    "key",
+    "list",
+    "list-check",
+    "lock",
+    "logout",
+    "map-pin",
+    "menu-2",
+    "message-2",
+    "message-report",
+    "minus",
+    "news",
+    "notes",
+    "pencil",
+    "phone",
+    "photo",
+    "plant-2",
+    "plus",
+    "printer",
+    "qrcode",
+    "question-mark",
+    "receipt",
+    "refresh",
+    "scale",
+    "scan",
+    "search",
+    "selector",
+    "settings",
+    "shield-check",
+    "shopping-bag",
+    "speakerphone",
+    "star",
+    "sun",
+    "trash",
+    "upload",
+    "user",
+    "user-plus",
+    "users",
+    "users-group",
+    "volume",
+    "wallet",
+    "x",
+]
 
 
 def digest(*paths: Path) -> str:
@@ -93,7 +169,9 @@ def install_python(dev: bool) -> None:
     lock = ROOT / "requirements" / ("dev.txt" if dev else "base.txt")
     value = digest(lock) + sys.version.split()[0]
     name = "python-dev" if dev else "python"
-    if done(name, value) or (not dev and done("python-dev", digest(lock.with_name("dev.txt")) + sys.version.split()[0])):
+    if done(name, value) or (
+        not dev and done("python-dev", digest(lock.with_name("dev.txt")) + sys.version.split()[0])
+    ):
         return
     say(f"installing Python packages from {lock.relative_to(ROOT)}")
     run(PYTHON, "-m", "pip", "install", "--require-hashes", "--quiet", "--progress-bar", "on", "-r", lock)
@@ -107,9 +185,7 @@ def install_command() -> None:
     ).strip()
     (Path(site) / "zhili.pth").write_text(f"{ROOT}\n")
     script = BIN / "zhili"
-    script.write_text(
-        f"#!{PYTHON}\nimport sys\nfrom zhili.config.command import main\nsys.exit(main())\n"
-    )
+    script.write_text(f"#!{PYTHON}\nimport sys\nfrom zhili.config.command import main\nsys.exit(main())\n")
     script.chmod(0o755)
 
 
@@ -159,7 +235,8 @@ def copy_vendor() -> None:
     (target / "icons").mkdir(exist_ok=True)
     for name in ICONS:
         shutil.copyfile(
-            ROOT / "node_modules/@tabler/icons/icons/outline" / f"{name}.svg", target / "icons" / f"{name}.svg"
+            ROOT / "node_modules/@tabler/icons/icons/outline" / f"{name}.svg",
+            target / "icons" / f"{name}.svg",
         )
     mark("vendor", value)
 

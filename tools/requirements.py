@@ -42,7 +42,9 @@ def main() -> None:
     for priority in ("P0", "P1"):
         left = [row["number"] for row in missing if row["priority"] == priority]
         total = sum(row["priority"] == priority for row in rows)
-        print(f"\n{priority}: {total - len(left)} of {total} are named by a test. None names: {', '.join(left)}")
+        print(
+            f"\n{priority}: {total - len(left)} of {total} are named by a test. None names: {', '.join(left)}"
+        )
 
 
 if __name__ == "__main__":

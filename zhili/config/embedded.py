@@ -125,9 +125,7 @@ def logins() -> dict[str, Login]:
         if app_url:
             app = replace(_parse_url(app_url), database=owner.database)
         else:
-            app = Login(
-                owner.host, owner.port, owner.database, app_role, known["app"], owner.options
-            )
+            app = Login(owner.host, owner.port, owner.database, app_role, known["app"], owner.options)
         return {"owner": owner, "app": app}
     host = _socket_dir(var / "pg")
     return {
@@ -187,7 +185,7 @@ def set_role(db: psycopg.Connection, name: str, password: str, attributes: str) 
     exists = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     verb = "ALTER" if exists else "CREATE"
     db.execute(
-        sql.SQL(verb + " ROLE {} LOGIN " + attributes + " PASSWORD {}").format(  # noqa: S608
+        sql.SQL(verb + " ROLE {} LOGIN " + attributes + " PASSWORD {}").format(
             sql.Identifier(name), sql.Literal(password)
         )
     )

@@ -7,7 +7,16 @@ from psycopg import sql
 from zhili.config.embedded import Login
 
 # Written only through functions that run as the owner (ledger) or only added to (audit).
-READ_ONLY_TABLES = ("ledger_account", "ledger_transfer", "ledger_batch", "ledger_periodtotal")
+READ_ONLY_TABLES = (
+    "ledger_account",
+    "ledger_transfer",
+    "ledger_batch",
+    "ledger_periodtotal",
+    "ledger_periodclose",
+    "ledger_assertion",
+)
+# The only doors to those tables; nobody else may even try the handle.
+LEDGER_FUNCTIONS = ("ledger_post", "ledger_close_period", "ledger_open_accounts", "ledger_close_accounts")
 INSERT_ONLY_TABLES = ("audit_entry",)
 
 
@@ -21,7 +30,9 @@ def grant(owner: Login, app_user: str, database: str | None = None) -> None:
         )
         db.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(app))
         db.execute(sql.SQL("REVOKE TRUNCATE ON ALL TABLES IN SCHEMA public FROM {}").format(app))
-        present = {row[0] for row in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+        present = {
+            row[0] for row in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        }
         for table in INSERT_ONLY_TABLES:
             if table in present:
                 db.execute(sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), app))
@@ -29,4 +40,10 @@ def grant(owner: Login, app_user: str, database: str | None = None) -> None:
             if table in present:
                 db.execute(
                     sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), app)
+                )
+        made = {row[0] for row in db.execute("SELECT proname FROM pg_proc WHERE proname LIKE 'ledger\\_%'")}
+        for function in LEDGER_FUNCTIONS:
+            if function in made:
+                db.execute(
+                    sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.Identifier(function), app)
                 )
