@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from zhili.common.clock import now
 from zhili.common.ids import uuid7
 from zhili.common.periods import today
 from zhili.people.models import Household, Resident, User
@@ -46,17 +47,26 @@ class Claim(models.Model):
     book = models.ForeignKey(RuleBook, models.PROTECT, related_name="claims")
     item = models.ForeignKey(Item, models.PROTECT, related_name="claims")
     text = models.CharField("说明", max_length=300, blank=True)
-    quantity = models.DecimalField("数量", max_digits=12, decimal_places=2, null=True, blank=True)
+    quantity = models.DecimalField("数量", max_digits=14, decimal_places=4, null=True, blank=True)
     grade = models.CharField("等次", max_length=20, blank=True)
     occurred_on = models.DateField("发生日期")
     channel = models.CharField("渠道", max_length=10, choices=Channel.choices)
     submitted_by = models.ForeignKey(User, models.PROTECT, related_name="claims_submitted")
     on_behalf_of = models.ForeignKey(Resident, models.PROTECT, null=True, blank=True, related_name="+")
-    submitted_at = models.DateTimeField("提交时间", auto_now_add=True)
+    submitted_at = models.DateTimeField("提交时间", default=now)
     activity = models.CharField("活动", max_length=60, blank=True)
     status = models.CharField("状态", max_length=14, choices=Status.choices, default=Status.SUBMITTED)
     late = models.BooleanField("补记", default=False)
-    # Points in hundredths: what reviewers set (ranges only), and what the calculator gave when the line was frozen.
+    # "1", "2" or "council": worked out from the item and the amount when submitted (G-04).
+    review_needed = models.CharField("评议要求", max_length=7, default="1")
+    # A deduction needs a reminder before, and what the household said about it (G-20).
+    reminded_on = models.DateField("提醒日期", null=True, blank=True)
+    heard = models.CharField("本户陈述", max_length=300, blank=True)
+    # One in twenty is looked at again on the spot (G-04).
+    recheck = models.BooleanField("抽查", default=False)
+    visited_on = models.DateField("抽查日期", null=True, blank=True)
+    visit_note = models.CharField("抽查结果", max_length=200, blank=True)
+    # Hundredths: what reviewers set (ranges only); what the calculator gave when the line was frozen.
     points_decided = models.IntegerField("评定分", null=True, blank=True)
     points_awarded = models.IntegerField("应得分", null=True, blank=True)
     why = models.JSONField("计算过程", default=list, blank=True)
@@ -67,11 +77,14 @@ class Claim(models.Model):
         ordering = ["-occurred_on", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["place", "number"], name="claim_number_unique"),
-            models.CheckConstraint(condition=Q(quantity=None) | Q(quantity__gt=0), name="claim_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(quantity=None) | Q(quantity__gt=0), name="claim_quantity_positive"
+            ),
         ]
         indexes = [
             models.Index(fields=["place", "status", "occurred_on"], name="claim_place_status"),
             models.Index(fields=["household", "occurred_on"], name="claim_household_day"),
+            models.Index(fields=["book", "household", "occurred_on"], name="claim_book_household"),
         ]
 
     def __str__(self) -> str:
@@ -95,11 +108,14 @@ class Evidence(models.Model):
     sha256 = models.CharField("文件指纹", max_length=64, blank=True)
     similar = models.BigIntegerField("近似指纹", null=True, blank=True)
     added_by = models.ForeignKey(User, models.PROTECT, related_name="+")
-    added_at = models.DateTimeField("时间", auto_now_add=True)
+    added_at = models.DateTimeField("时间", default=now)
 
     class Meta:
         verbose_name = verbose_name_plural = "佐证"
-        indexes = [models.Index(fields=["place", "sha256"], name="evidence_sha256")]
+        indexes = [
+            models.Index(fields=["place", "sha256"], name="evidence_sha256"),
+            models.Index(fields=["claim"], condition=~Q(file_name=""), name="evidence_photos"),
+        ]
 
     def __str__(self) -> str:
         return self.get_kind_display()
@@ -117,12 +133,14 @@ class Review(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     place = models.CharField("区划", max_length=14)
     claim = models.ForeignKey(Claim, models.PROTECT, related_name="reviews")
-    level = models.CharField("环节", max_length=10, choices=[("1", "评议"), ("2", "复核"), ("council", "议事会")])
+    level = models.CharField(
+        "环节", max_length=10, choices=[("1", "评议"), ("2", "复核"), ("council", "议事会")]
+    )
     by = models.ForeignKey(User, models.PROTECT, related_name="reviews")
     decision = models.CharField("决定", max_length=8, choices=Decision.choices)
     points = models.IntegerField("分值", null=True, blank=True)
     reason = models.CharField("理由", max_length=200, blank=True)
-    at = models.DateTimeField("时间", auto_now_add=True)
+    at = models.DateTimeField("时间", default=now)
 
     class Meta:
         verbose_name = verbose_name_plural = "评议"
@@ -133,7 +151,7 @@ class Review(models.Model):
 
 
 class Recusal(models.Model):
-    """A declared reason why `user` stays out of `household`'s cases (G-08). Declared, never guessed from surnames."""
+    """A declared reason why `user` stays out of `household`'s cases (G-08); never guessed from surnames."""
 
     class Kind(models.TextChoices):
         RELATIVE = "relative", "亲属"

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 
@@ -5,3 +7,6 @@ class NoticesConfig(AppConfig):
     name = "zhili.notices"
     label = "notices"
     verbose_name = "公示"
+
+    def ready(self) -> None:
+        from zhili.notices import access  # noqa: F401 - registers who may do what

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from zhili.claims.models import Claim
+from zhili.common.clock import now
 from zhili.common.ids import uuid7
 from zhili.people.models import Household, Resident, User
 
@@ -29,7 +30,7 @@ class Notice(models.Model):
     digest = models.CharField("内容指纹", max_length=64)
     ledger_head = models.CharField("账本指纹", max_length=80, blank=True)
     opened_by = models.ForeignKey(User, models.PROTECT, related_name="+")
-    opened_at = models.DateTimeField("公布时间", auto_now_add=True)
+    opened_at = models.DateTimeField("公布时间", default=now)
     closed_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     closed_at = models.DateTimeField("结束时间", null=True, blank=True)
     batch_id = models.UUIDField("入账批次", null=True, blank=True)
@@ -70,6 +71,7 @@ class Line(models.Model):
     item_title = models.CharField("项目", max_length=120)
     occurred_on = models.DateField("发生日期")
     points = models.IntegerField("分值")
+    why = models.JSONField("计算过程", default=list, blank=True)
     points_before = models.IntegerField("更正前", null=True, blank=True)
     correction = models.CharField("更正说明", max_length=200, blank=True)
     corrected_at = models.DateTimeField("更正时间", null=True, blank=True)
@@ -85,6 +87,7 @@ class Line(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["notice", "position"], name="line_position_unique"),
         ]
+        indexes = [models.Index(fields=["place", "status"], name="line_place_status")]
 
     def __str__(self) -> str:
         return f"{self.household_code} {self.item_title}"
@@ -111,7 +114,7 @@ class Objection(models.Model):
     entered_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     channel = models.CharField("渠道", max_length=10)
     paper_number = models.CharField("纸质编号", max_length=30, blank=True)
-    received_at = models.DateTimeField("收到时间", auto_now_add=True)
+    received_at = models.DateTimeField("收到时间", default=now)
     acknowledged_at = models.DateTimeField("受理时间", null=True, blank=True)
     acknowledge_due = models.DateField("受理期限")
     due_on = models.DateField("答复期限")
@@ -126,6 +129,7 @@ class Objection(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "异议"
         ordering = ["place", "-number"]
+        indexes = [models.Index(fields=["place", "status", "due_on"], name="objection_place_due")]
         constraints = [
             models.UniqueConstraint(fields=["place", "number"], name="objection_number_unique"),
             models.CheckConstraint(

@@ -137,7 +137,7 @@ def put_in_force(
 
 
 def freeze(book: RuleBook) -> None:
-    """Mark the version as used for the first time; nothing of it may change from then on (L-09). Idempotent."""
+    """Mark the version as used for the first time: nothing of it may change from now on (L-09)."""
     if book.frozen_at is None:
         moment = now()
         RuleBook.objects.filter(pk=book.pk, frozen_at=None).update(frozen_at=moment)
