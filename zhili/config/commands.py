@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from zhili.config import serving
+
 
 def add(subparsers: Any) -> None:
     """Register this module's sub-commands."""
     migrate = subparsers.add_parser("migrate", help="建立或更新数据库")
     migrate.set_defaults(run=run_migrate)
+    serving.add(subparsers)
 
 
 def run_migrate(options: argparse.Namespace) -> int:

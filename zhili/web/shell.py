@@ -14,7 +14,7 @@ from zhili.web import navigation
 from zhili.web.navigation import Entry, Group
 
 ELDER_COOKIE = "elder"
-PLACE_KEY = "place"
+PLACE_KEY = "village"
 
 
 @dataclass(slots=True)

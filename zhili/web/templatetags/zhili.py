@@ -131,7 +131,7 @@ def control(field: BoundField) -> SafeString:
     widget = field.field.widget
     if input_kind(field) == "choices":
         return _choice_set(field)
-    attrs: dict[str, str] = {"class": _control_class(widget)}
+    attrs: dict[str, str | bool] = {"class": _control_class(widget)}
     told = [f"{field.auto_id}_hint"] if field.help_text else []
     if field.errors:
         attrs["aria-invalid"] = "true"
@@ -159,4 +159,4 @@ def _choice_set(field: BoundField) -> SafeString:
         format_html('<label class="choice">{}<span>{}</span></label>', option.tag(), option.choice_label)
         for option in field.subwidgets
     ]
-    return SafeString('<div class="choices">') + SafeString("").join(parts) + SafeString("</div>")
+    return format_html('<div class="choices">{}</div>', SafeString("").join(parts))

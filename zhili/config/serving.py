@@ -1,0 +1,67 @@
+"""The web server: granian in front of Django's WSGI entry, static files by whitenoise, nothing else to install."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from zhili.common.errors import ZhiliError
+
+WORKERS = 2
+THREADS = 4
+
+
+class ServeError(ZhiliError):
+    """The server cannot start as asked."""
+
+
+def add(subparsers: Any) -> None:
+    """Register `zhili serve`."""
+    serve = subparsers.add_parser("serve", help="启动网页服务")
+    serve.add_argument("--bind", default="127.0.0.1:8000", metavar="地址:端口")
+    serve.add_argument("--workers", type=int, default=WORKERS, metavar="进程数")
+    serve.set_defaults(run=run_serve)
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """Bring the database up to date and serve until stopped."""
+    from zhili.config.setup import ready
+
+    host, port = parse_bind(options.bind)
+    if not 1 <= options.workers <= 64:
+        raise ServeError("进程数要在 1 到 64 之间")
+    ready()
+    serve(host, port, options.workers)
+    return 0
+
+
+def parse_bind(text: str) -> tuple[str, int]:
+    """ "127.0.0.1:8000" → its two parts; "[::1]:8000" too."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ServeError(f"看不懂监听地址“{text}”", hint="请写成 127.0.0.1:8000 这样。")
+    return host.strip("[]"), int(port)
+
+
+def serve(host: str, port: int, workers: int = WORKERS) -> None:
+    """Serve in this process's children until it is told to stop (SIGINT, SIGTERM)."""
+    from django.db import connection
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhili.config.settings")
+    connection.close()
+    Granian(
+        "zhili.config.wsgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=THREADS,
+        backlog=1024,
+        websockets=False,
+        respawn_failed_workers=True,
+        log_access=False,
+        log_enabled=bool(os.environ.get("ZHILI_SERVER_LOG")),
+    ).serve()
