@@ -1,0 +1,29 @@
+"""Which places a person's request may see: written once, for pages and for the API alike (A-03)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from zhili.common.scope import set_scope
+
+_CODE: Final = re.compile(r"[0-9]{2,14}")
+
+
+def enter_scope(user: Any, place: str | None = None, *, public: bool = False) -> list[str]:
+    """Limit the transaction to the places `user` belongs to today, narrowed to `place` where one is asked for.
+
+    public: a page for everybody; it sees `place` whoever asks. Returns the prefixes now in force: empty for a
+    stranger, for a foreign place, and for what is no code at all.
+    """
+    mine: set[str] = set()
+    key = str(user.pk or "")
+    if user.is_authenticated and not (public and place is not None):
+        set_scope([], user_id=key)  # roles are read before any village can be seen
+        mine = {held.place for held in user.memberships_today} | ({user.home_place} - {""})
+    prefixes = sorted(mine)
+    if place is not None:
+        known = _CODE.fullmatch(place) and (public or any(place.startswith(prefix) for prefix in mine))
+        prefixes = [place] if known else []
+    set_scope(prefixes, user_id=key)
+    return prefixes
