@@ -17,7 +17,7 @@ from django.db.models import Q
 from zhili.claims.models import Claim, Evidence, Recusal
 from zhili.common.errors import NotFound
 from zhili.common.periods import today
-from zhili.people.models import Delegation, Household, Membership, Resident, User
+from zhili.people.models import Delegation, Household, Membership, User
 from zhili.rulebook.models import Item
 
 Role = Membership.Role
@@ -51,19 +51,6 @@ def of_household(user: User, household: Household | UUID) -> bool:
     """The person lives in that household."""
     wanted = household.pk if isinstance(household, Household) else household
     return user.resident is not None and user.resident.household_id == wanted
-
-
-def acts_for(user: User, resident: Resident, scope: str) -> Delegation | None:
-    """The delegation by which `user` may act for `resident` today, if there is one (A-09)."""
-    day = today()
-    return (
-        Delegation.objects.filter(
-            delegate=user, principal=resident, scope__in=[scope, "all"], valid_from__lte=day
-        )
-        .filter(valid_to__gte=day, revoked_on=None)
-        .order_by("-valid_to")
-        .first()
-    )
 
 
 def kept_out(user: User, place: str, households: Iterable[UUID]) -> dict[UUID, str]:

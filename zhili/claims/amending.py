@@ -15,7 +15,7 @@ from zhili.claims.checking import Checked, Desk, Draft
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence
 from zhili.claims.photos import store_photo
-from zhili.claims.submitting import evidence_rows
+from zhili.claims.submitting import amount, evidence_rows
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import today
 from zhili.people.models import User
@@ -42,7 +42,7 @@ def resubmit_claim(
     *,
     by: User,
     claim: Claim,
-    quantity: Decimal | None = None,
+    quantity: Decimal | int | None = None,
     grade: str | None = None,
     text: str | None = None,
     photos: Sequence[bytes] = (),
@@ -56,7 +56,7 @@ def resubmit_claim(
         raise NotAllowed("只有申报人和本户的人可以补充")
     draft = _draft_of(claim, photos)
     changes: dict[str, object] = {
-        "quantity": quantity, "grade": grade, "text": text, "witness": witness or None,
+        "quantity": amount(quantity), "grade": grade, "text": text, "witness": witness or None,
         "document": document or None, "reminded_on": reminded_on, "heard": heard,
     }  # fmt: skip
     draft = replace(draft, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]

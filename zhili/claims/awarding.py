@@ -19,7 +19,9 @@ from zhili.audit.actions import record
 from zhili.claims.access import may
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence, Review
+from zhili.claims.models import Opening as OpeningRow
 from zhili.claims.scoring import no_book, owner_of
+from zhili.claims.submitting import lock_village
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import period_of, today
 from zhili.ledger import actions as ledger
@@ -115,7 +117,7 @@ def award(
             if amount == 0:
                 continue
             book = parsed(claim.book)
-            own = owner_of(claim.book.unit, claim.household, claim.resident, claim.occurred_on)
+            own = owner_of(claim.book.unit, claim.household_id, claim.resident, claim.occurred_on)
             transfers += entries.award(
                 id=claim.pk,
                 owner=(owners or {}).get(claim.pk, own),
@@ -180,24 +182,43 @@ def post_openings(*, place: str, on: date | None = None, by: User) -> Posted | N
     book = parsed(row)
     period = period_of(day, book.settlement)
     due = [opening for opening in openings_in(book, period) if opening.day <= day]
-    transfers = []
-    for owner in _account_owners(place, book.unit):
-        for opening in due:
-            code, block_period = _source(book, opening)
-            transfers += entries.opening(
-                id=uuid5(OPENINGS, f"{place}:{owner}:{code}:{block_period}:{opening.purse}"),
-                owner=owner,
-                points=opening.points,
-                purses=[opening.purse],
-                occurred_on=opening.day,
-                cause={"rule": str(row.pk), "rule_version": row.version, "item": code, "actor": by.pk},
-            )
-    if not transfers:
-        return None
     with transaction.atomic():
+        lock_village(place)
+        news = [
+            _opening(place, owner, book, opening)
+            for owner in _account_owners(place, book.unit)
+            for opening in due
+        ]
+        keys = [new.pk for new, _ in news]
+        known = set(OpeningRow.objects.filter(pk__in=keys).values_list("pk", flat=True))
+        fresh = [(new, day) for new, day in news if new.pk not in known]
+        if not fresh:
+            return None
+        transfers = []
+        for new, opened_on in fresh:
+            cause = {"rule": str(row.pk), "rule_version": row.version, "item": new.source, "actor": by.pk}
+            transfers += entries.opening(new.pk, new.owner, new.points, [new.purse], opened_on, cause)
         posted = ledger.post(transfers, place=place, by=by, period=period.code, note="期初")
-        record("claims.openings", by=by, place=place, period=period.code, count=len(transfers))
+        for new, _ in fresh:
+            new.batch_id = posted.batch_id
+        OpeningRow.objects.bulk_create(new for new, _ in fresh)
+        record("claims.openings", by=by, place=place, period=period.code, count=len(fresh))
     return posted
+
+
+def _opening(place: str, owner: UUID, book: format_1.RuleBook, opening: Opening) -> tuple[OpeningRow, date]:
+    source, opens = _source(book, opening)
+    key = uuid5(OPENINGS, f"{place}:{owner}:{source}:{opens}:{opening.purse}")
+    row = OpeningRow(
+        id=key,
+        place=place,
+        owner=owner,
+        source=source,
+        opens=opens,
+        purse=opening.purse,
+        points=opening.points,
+    )
+    return row, opening.day
 
 
 def _account_owners(place: str, unit: str) -> list[UUID]:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from zhili.claims.access import acts_for, can_submit, leads_group, of_household
+from zhili.claims.access import can_submit, leads_group, of_household
 from zhili.claims.errors import ClaimError
 from zhili.claims.models import Claim
 from zhili.claims.photos import PHOTOS_MAX, Stored
@@ -26,6 +26,7 @@ from zhili.common.periods import period_of, today
 from zhili.common.points import format_points
 from zhili.ledger.queries import is_closed
 from zhili.people.models import Household, Membership, Resident, User
+from zhili.people.queries import active_delegation
 from zhili.places.queries import village_settings
 from zhili.rulebook import book as format_1
 from zhili.rulebook.models import Item, RuleBook
@@ -175,7 +176,7 @@ class Desk:
         if draft.on_behalf_of is not None:
             if draft.on_behalf_of.household_id != household.pk:
                 raise ClaimError("委托人不是这一户的人", field="on_behalf_of", hint="请重新选择替谁申报。")
-            if acts_for(by, draft.on_behalf_of, "claim") is None:
+            if active_delegation(by, draft.on_behalf_of, "claim") is None:
                 raise NotAllowed("没有找到有效的代办委托，可能已到期或被撤销", hint="请到村里重新办理委托。")
             return ("self",)
         if not can_submit(by, household):

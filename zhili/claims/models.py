@@ -178,3 +178,23 @@ class Recusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} 回避 {self.household}"
+
+
+class Opening(models.Model):
+    """Opening points (基础分、起评分) that an account was credited; its key is the ledger's, so it counts once."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    place = models.CharField("区划", max_length=14)
+    owner = models.UUIDField("户或人")
+    source = models.CharField("来源", max_length=20)
+    opens = models.CharField("所属期间", max_length=12)
+    purse = models.CharField("存折", max_length=20)
+    points = models.IntegerField("分值")
+    batch_id = models.UUIDField("入账批次")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "期初分"
+        indexes = [models.Index(fields=["place", "opens"], name="opening_place_opens")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.opens}"

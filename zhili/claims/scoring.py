@@ -44,16 +44,16 @@ class Preview:
     span: str = ""
 
 
-def owner_of(unit: str, household: Household, resident: Resident | None, on: date) -> UUID:
+def owner_of(unit: str, household: UUID, resident: Resident | None, on: date) -> UUID:
     """Whose account: the household; in a book by person the resident, for a child the household (P-07)."""
     if unit == "household" or resident is None or resident.is_minor(on):
-        return household.pk
+        return household
     return resident.pk
 
 
 def event_of(claim: Claim, points: int | None = None) -> Event:
     """A claim (with household, resident, item and book loaded) as the calculator wants it."""
-    owner = owner_of(claim.book.unit, claim.household, claim.resident, claim.occurred_on)
+    owner = owner_of(claim.book.unit, claim.household_id, claim.resident, claim.occurred_on)
     return Event(
         event=str(claim.pk),
         account=str(owner),
@@ -158,7 +158,7 @@ def preview(
     resident: Resident | None,
     item: str,
     occurred_on: date,
-    quantity: Decimal | None,
+    quantity: Decimal | int | None,
     grade: str,
     points: int | None = None,
 ) -> Preview:
@@ -186,7 +186,7 @@ def preview(
         resident=resident,
         book=row,
         occurred_on=occurred_on,
-        quantity=quantity,
+        quantity=None if quantity is None else Decimal(quantity),
         grade=grade,
     )
     event = event_of_item(claim, wanted.code, points)
@@ -209,7 +209,7 @@ def preview(
 
 def event_of_item(claim: Claim, code: str, points: int | None) -> Event:
     """As event_of, for a claim that is not stored and has no item row yet."""
-    owner = owner_of(claim.book.unit, claim.household, claim.resident, claim.occurred_on)
+    owner = owner_of(claim.book.unit, claim.household_id, claim.resident, claim.occurred_on)
     resident = str(claim.resident_id) if claim.resident_id else None
     return Event(
         str(claim.pk),

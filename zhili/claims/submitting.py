@@ -38,7 +38,7 @@ def submit_claim(
     occurred_on: date,
     channel: str,
     resident: Resident | None = None,
-    quantity: Decimal | None = None,
+    quantity: Decimal | int | None = None,
     grade: str = "",
     text: str = "",
     photos: Sequence[bytes] = (),
@@ -61,7 +61,7 @@ def submit_claim(
         occurred_on=occurred_on,
         channel=channel,
         resident=resident,
-        quantity=quantity,
+        quantity=amount(quantity),
         grade=grade.strip(),
         text=text.strip(),
         photos=tuple(photos),
@@ -75,13 +75,17 @@ def submit_claim(
     return submit_many(by=by, place=household.place, drafts=[draft])[0]
 
 
+def amount(quantity: Decimal | int | None) -> Decimal | None:
+    return None if quantity is None else Decimal(quantity)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One tick on a group's list."""
 
     household: Household
     resident: Resident | None = None
-    quantity: Decimal | None = None
+    quantity: Decimal | int | None = None
     grade: str = ""
 
 
@@ -119,7 +123,7 @@ def submit_group(
                 occurred_on=occurred_on,
                 channel=channel,
                 resident=entry.resident,
-                quantity=entry.quantity,
+                quantity=amount(entry.quantity),
                 grade=entry.grade,
                 text=text.strip(),
                 document=document.strip(),
