@@ -6,16 +6,14 @@ to the clerk alone, masked to their ends; card tokens never.
 
 from __future__ import annotations
 
-import importlib
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Field, File, Form, Query, Router, Schema
-from ninja.files import UploadedFile
+from ninja import Field, Query, Router, Schema
 
 from zhili.common.api import Line, Page, PagingQuery, PlaceCode, answers, caller, page_of
-from zhili.common.errors import ZhiliError
 from zhili.common.masking import mask_id, mask_name, mask_phone, public_address
 from zhili.people.access import access_household, leads_group, may, must
 from zhili.people.models import Household, Membership, Resident, User
@@ -32,6 +30,24 @@ def shown_name(by: User, household: Household, name: str) -> str:
     """A person's name as `by` may see it."""
     own = by.resident is not None and by.resident.household_id == household.pk
     return name if own or by.has_role(*NAMED, place=household.place) else mask_name(name)
+
+
+def groups_led(by: User, place: str) -> set[str]:
+    """The groups a group leader leads; where the role names none, the one the leader lives in."""
+    home = by.resident.household.group if by.resident else ""
+    held = [role for role in by.memberships_today if role.role == Role.GROUP_LEADER and role.place == place]
+    return {role.group or home for role in held} - {""}
+
+
+def seen_households(by: User, place: str) -> QuerySet[Household]:
+    """The households of a village whose list `by` may read, by number: a group leader's own group, else all.
+
+    Raises NotAllowed.
+    """
+    must(by, "people.see_households", place)
+    rows = Household.objects.filter(place=place).order_by("code")
+    whole = by.has_role(Role.CLERK, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY, place=place)
+    return rows if whole else rows.filter(group__in=groups_led(by, place))
 
 
 class HouseholdRow(Schema):
@@ -107,8 +123,7 @@ def list_households(
 ) -> Any:
     """Households by number. A group leader gets the own group."""
     by: Any = request.user
-    must(by, "people.see_households", place)
-    rows = Household.objects.filter(place=place).order_by("code")
+    rows = seen_households(by, place)
     if filters.q:
         # Township and county may not find out whole names by trying them.
         named = by.has_role(*NAMED, place=place)
@@ -117,15 +132,7 @@ def list_households(
         rows = rows.filter(group=filters.group)
     if filters.status:
         rows = rows.filter(status=filters.status)
-    if not by.has_role(Role.CLERK, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY, place=place):
-        rows = rows.filter(group__in=_groups_led(by, place))
     return page_of(rows, paging, lambda cut: household_rows(by, cut))
-
-
-def _groups_led(by: User, place: str) -> set[str]:
-    home = by.resident.household.group if by.resident else ""
-    held = [role for role in by.memberships_today if role.role == Role.GROUP_LEADER and place.startswith(role.place)]
-    return {role.group or home for role in held} - {""}
 
 
 @router.get(
@@ -165,22 +172,3 @@ def _member(by: User, household: Household, person: Resident) -> MemberRow:
         id_number=mask_id(open_id_number(person.id_number_secret)) or None if clerk else None,
         phone=mask_phone(open_phone(person.phone_secret)) or None if clerk else None,
     )
-
-
-class CellError(Schema):
-    """One cell that cannot be taken: row as Excel counts, the column's heading, what is wrong, what to do."""
-
-    row: int
-    column: str
-    message: str
-
-
-class ImportAnswer(Schema):
-    """What a sheet would do (applied false) or has done. repeated: this very content was imported before."""
-
-    applied: bool
-    rows: int
-    digest: str
-    repeated: bool
-    errors: list[CellError]
-    summary: dict[str, int]

@@ -183,8 +183,10 @@ def make_login(
     Without a password nobody can log in with it until one is set. Nobody signs up alone (N-01).
     """
     where = resident.place if resident is not None else place
-    must(by, "people.make_login", where or None)
-    if resident is None and by is not None and not may(by, "people.grant_roles", where or None):
+    if not where:
+        raise PeopleError("请写明在哪里工作", field="place", hint="选一个村、乡镇或区县。")
+    must(by, "people.make_login", where)
+    if resident is None and by is not None and not may(by, "people.grant_roles", where):
         raise NotAllowed("文书只能为本村村民开通账号。工作人员的账号请找乡镇或区县开通。")
     if resident is not None and (resident.status not in LIVE or not resident.household.is_open):
         raise PeopleError(f"{resident.name}已不在村里登记，不能开通账号")

@@ -91,7 +91,7 @@ def test_who_may_give_which_role(cast: SimpleNamespace, giver: str, role: str):
     place = {"township": "511702109", "county": "511702"}.get(
         role, cast.place if role in VILLAGE_ROLES else "511702"
     )
-    person = actions.make_login(None, "newperson", by=None, display_name="演示新人")
+    person = actions.make_login(None, "newperson", by=None, place=cast.place, display_name="演示新人")
     give = {"by": user, "user": person, "role": role, "place": place, "group": "1组", "no_kin_declared": True}
     if role in MAY_GRANT.get(held, ()) and place.startswith(user.memberships_today[0].place):
         assert actions.grant_role(**give).role == role
@@ -278,7 +278,7 @@ def test_a_clerk_makes_log_ins_for_the_own_village_only(cast: SimpleNamespace):
         (cast.clerk, None), (cast.clerk, cast.stranger.resident), (cast.villager, cast.head.resident),
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
-            actions.make_login(resident, "somebody", by=by)
+            actions.make_login(resident, "somebody", by=by, place=cast.place)
 
 
 def test_binding_a_log_in_works_once_and_never_by_oneself(cast: SimpleNamespace):
