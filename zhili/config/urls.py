@@ -6,13 +6,15 @@ from django.urls import URLPattern, URLResolver, include, path
 
 import zhili.places.open
 import zhili.web.accounts
+import zhili.web.desk
 import zhili.web.home
+import zhili.web.phone
 
 Pages = list[URLPattern | URLResolver]
 
 # Each face module exports urlpatterns; add its line to the list of its face.
-phone_pages: Pages = []
-desk_pages: Pages = []
+phone_pages: Pages = [*zhili.web.phone.urlpatterns]
+desk_pages: Pages = [*zhili.web.desk.urlpatterns]
 open_pages: Pages = [*zhili.places.open.urlpatterns]
 
 urlpatterns: Pages = [
