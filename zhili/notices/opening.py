@@ -161,7 +161,7 @@ def _freeze(
     ordered = sorted(
         claims,
         key=lambda claim: (
-            _natural(claim.household.group), _natural(claim.household.code), claim.occurred_on, str(claim.pk),
+            _natural(claim.household.group), _natural(claim.household.code), claim.occurred_on, claim.number,
         ),
     )  # fmt: skip
     lines = []

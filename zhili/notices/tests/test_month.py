@@ -21,6 +21,7 @@ from zhili.common.models import Holiday
 from zhili.common.points import CENTI
 from zhili.ledger.actions import close_period
 from zhili.ledger.queries import balances, is_closed, statement
+from zhili.ledger.verify import verify
 from zhili.notices.actions import (
     acknowledge,
     answer_objection,
@@ -123,8 +124,9 @@ def test_a_month_from_claim_to_passbook(village):
         claim.status for claim in (Claim.objects.get(pk=c.pk) for c in (sweeping, hours, great, taken))
     } == {"posted"}
     assert [step.kind for step in claim_story(Claim.objects.get(pk=great.pk))] == [
-        "rule", "submitted", "review", "review", "score", "notice", "posted",
+        "rule", "submitted", "evidence", "review", "review", "score", "notice", "posted",
     ]  # fmt: skip
+    assert verify([village.place]).ok
 
 
 def test_the_cause_says_everything(village):
