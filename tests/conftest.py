@@ -43,6 +43,7 @@ def stage(django_db_blocker: Any) -> Iterator[SimpleNamespace]:
 
     from conftest import copy_database, drop_database
     from tests.cast import make_cast
+    from tests.stage import fill
     from zhili.common.scope import set_scope
 
     name = f"{os.environ['ZHILI_DATABASE']}_stage"
@@ -65,6 +66,7 @@ def stage(django_db_blocker: Any) -> Iterator[SimpleNamespace]:
 
     with inside():
         cast = make_cast()
+        fill(cast)
         people = {key: user for key, user in vars(cast).items() if hasattr(user, "username")}
         for user in people.values():
             user.set_password("zhili-demo-2026")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 import zhili.places.open
 import zhili.web.accounts
 import zhili.web.desk
 import zhili.web.home
 import zhili.web.phone
+from zhili.config.api import api, nothing_here
 
 Pages = list[URLPattern | URLResolver]
 
@@ -23,6 +24,8 @@ urlpatterns: Pages = [
     path("m/", include(phone_pages)),
     path("desk/", include(desk_pages)),
     path("open/", include(open_pages)),
+    path("api/v1/", api.urls),
+    re_path(r"^api/", nothing_here),
 ]
 
 handler400 = "zhili.web.home.bad_request"
