@@ -1,4 +1,4 @@
-"""Rule books with dates: drafted, consulted on, adopted by a recorded vote, filed, in force, superseded; frozen once used."""
+"""Rule books with dates: drafted, consulted on, adopted by a vote, filed, in force, superseded; frozen once used."""
 
 from __future__ import annotations
 
@@ -33,8 +33,14 @@ class RuleBook(models.Model):
     valid_from = models.DateField("施行日期")
     valid_to = models.DateField("截止日期", null=True, blank=True)
     frozen_at = models.DateTimeField("首次使用时间", null=True, blank=True)
+    # The recorded procedure, each written once by the action of its name in adopting.py.
+    consultation = models.JSONField("征求意见", default=dict, blank=True)
     adoption = models.JSONField("通过记录", default=dict, blank=True)
+    filing = models.JSONField("备案回执", default=dict, blank=True)
     override = models.JSONField("法审意见", default=dict, blank=True)
+    withdrawal = models.JSONField("撤回记录", default=dict, blank=True)
+    # Ids of everybody who wrote on the text: none of them may approve it (A-07).
+    authors = models.JSONField("起草人", default=list, blank=True)
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField("建立时间", auto_now_add=True)
 
