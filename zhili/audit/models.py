@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.db import models
-from django.utils import timezone
+
+from zhili.common.clock import now
+from zhili.common.ids import uuid7
 
 
 class Entry(models.Model):
     """One deed. Append-only; holds ids and changed values, never an ID number, phone or bank account."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    at = models.DateTimeField("时间", default=timezone.now)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField("时间", default=now)
     place = models.CharField("区划", max_length=14)
     actor_id = models.BigIntegerField("操作人", null=True)
     role = models.CharField("身份", max_length=20, blank=True)
