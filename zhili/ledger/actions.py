@@ -8,23 +8,22 @@ usable.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.utils import Error as DatabaseError
+from django.db import transaction
 
 from zhili.audit.actions import record
 from zhili.common.errors import NotAllowed, NotFound
 from zhili.common.periods import local_date, parse_code
-from zhili.ledger import entries, posting
+from zhili.ledger import entries
+from zhili.ledger.chain import batch_id
 from zhili.ledger.errors import LedgerError, refusal
+from zhili.ledger.lapsing import carry_over, expire_due
 from zhili.ledger.models import Account, Transfer
-from zhili.ledger.posting import AccountKey, NewTransfer, simulated
+from zhili.ledger.posting import AccountKey, NewTransfer, Posted, call, post, server_time, simulated
 
 if TYPE_CHECKING:
     from zhili.people.models import User
@@ -33,7 +32,10 @@ __all__ = [
     "AccountKey",
     "NewTransfer",
     "Posted",
+    "carry_over",
+    "close_accounts",
     "close_period",
+    "expire_due",
     "open_accounts",
     "post",
     "reserve",
@@ -42,104 +44,6 @@ __all__ = [
     "simulated",
     "void",
 ]
-
-BATCH_MAX: Final = 300_000
-AMOUNT_MAX: Final = 10**12
-"""Ten thousand million points: beyond any village, far inside bigint."""
-_CODE: Final = re.compile(r"[a-z_]{2,12}")
-_PURSE: Final = re.compile(r"[0-9A-Za-z_]{1,20}")
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """What a posting gives back. clipped: transfer id → hundredths that could not be taken (L-06).
-    replayed: these keys had been posted before with the same body, and this is the earlier batch."""
-
-    batch_id: UUID
-    seq: int
-    head: bytes
-    count: int
-    total: int
-    replayed: bool
-    clipped: dict[UUID, int] = field(default_factory=dict)
-
-
-def post(
-    transfers: Sequence[NewTransfer], *, place: str, by: User | None, period: str, note: str = ""
-) -> Posted:
-    """Post all transfers as one batch of this village, or none. One statement, whatever their number.
-
-    period: the open period's code. by: who posts (None: a scheduled job). The caller has checked that they
-    may. Posting the same ids with the same body again returns the earlier batch. Raises LedgerError: see
-    errors.py.
-    """
-    _check(transfers, place, period, note)
-    if not connection.in_atomic_block:
-        raise RuntimeError("post() belongs inside the action's transaction")
-    at = posting.server_time()
-    arguments = posting.arguments(
-        transfers,
-        place=place,
-        by_id=None if by is None else by.pk,
-        period=period,
-        note=note,
-        at=at,
-        on=local_date(at),
-    )
-    row = _call(posting.POST, arguments, place)
-    error, facts, seq, head, count, total, replayed, shorts = row
-    if error:
-        raise refusal(error, facts, place=place, period=period)
-    clipped = {t.id: short for t, short in zip(transfers, shorts or (), strict=False) if short}
-    return Posted(_batch_id(place, seq), seq, bytes(head), count, total, replayed, clipped)
-
-
-def _batch_id(place: str, seq: int) -> UUID:
-    from zhili.ledger.chain import batch_id
-
-    return batch_id(place, seq)
-
-
-def _call(statement: str, arguments: Sequence[Any], place: str) -> tuple[Any, ...]:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, arguments)
-            row = cursor.fetchone()
-    except DatabaseError as error:
-        if getattr(error.__cause__, "sqlstate", "") == "42501":  # row security: not a place of this person
-            raise NotFound("没有这个村的台账") from error
-        raise
-    assert row is not None
-    return tuple(row)
-
-
-def _check(transfers: Sequence[NewTransfer], place: str, period: str, note: str) -> None:
-    if not transfers:
-        raise LedgerError("没有要入账的条目", hint="请先选择条目。", word="empty")
-    if len(transfers) > BATCH_MAX:
-        raise LedgerError(
-            f"一次最多入账 {BATCH_MAX} 笔，这里有 {len(transfers)} 笔", hint="请分几次入账。", word="too_many"
-        )
-    if not (place.isdigit() and len(place) in (12, 14)):
-        raise LedgerError(f"“{place[:20]}”不是村（社区）代码", hint="请核对区划。", word="place")
-    parse_code(period)
-    if len(note) > 200:
-        raise LedgerError("说明太长", hint="请写在 200 字以内。", word="note")
-    if len({t.id for t in transfers}) != len(transfers):
-        raise LedgerError("同一笔在这一批里出现了两次", hint="请去掉重复的条目。", word="twice")
-    for key in {t.debit for t in transfers} | {t.credit for t in transfers}:
-        if key.kind not in Account.Kind.values or not _PURSE.fullmatch(key.purse):
-            raise LedgerError(
-                f"没有“{key.kind[:20]}／{key.purse[:20]}”这种账户", hint="请核对存折代码。", word="account"
-            )
-        if key.may_go_negative and (key.purse == "spend" or key.kind != "holder"):
-            raise LedgerError("兑换积分不能为负", hint="请核对细则里的存折设置。", word="account")
-    for code in {t.code for t in transfers}:
-        if not _CODE.fullmatch(code):
-            raise LedgerError(f"没有“{code[:20]}”这种事由", hint="请核对入账事由。", word="code")
-    for t in transfers:
-        if not 0 < t.amount <= AMOUNT_MAX:
-            raise LedgerError("积分必须大于 0", hint="请核对分值。", word="amount")
 
 
 def reverse(
@@ -268,13 +172,13 @@ def close_period(place: str, period: str, *, by: User) -> Posted:
     if not by.has_perm("ledger.close_period", place):
         raise NotAllowed("您不能在这个村结账", hint="结账由村文书办理。")
     known = parse_code(period)
-    at = posting.server_time()
+    at = server_time()
     if known.kind == "ever" or known.end >= local_date(at):
         raise LedgerError(
             f"{known.title}还没有过完，不能结账", hint=f"请在 {known.end} 之后结账。", word="too_early"
         )
     with transaction.atomic():
-        error, seq, head, count = _call(
+        error, seq, head, count = call(
             "SELECT error, seq, head, count FROM ledger_close_period(%s, %s, %s, %s, %s, %s, %s)",
             [place, period, known.start, known.end, by.pk, f"结账 {known.title}", at],
             place,
@@ -289,7 +193,7 @@ def close_period(place: str, period: str, *, by: User) -> Posted:
             period=period,
             accounts=count,
         )
-    return Posted(_batch_id(place, seq), seq, bytes(head), 0, 0, False)
+    return Posted(batch_id(place, seq), seq, bytes(head), 0, 0, False)
 
 
 def open_accounts(
@@ -299,7 +203,7 @@ def open_accounts(
     keys = [AccountKey("holder", owner, purse, purse in negative) for owner in owners for purse in purses]
     if not keys:
         return 0
-    (opened,) = _call(
+    (opened,) = call(
         "SELECT ledger_open_accounts(%s, %s::text[], %s::uuid[], %s::text[], %s::boolean[], %s)",
         [
             place,
@@ -316,7 +220,7 @@ def open_accounts(
 
 def close_accounts(place: str, owner: UUID, *, on: date) -> int:
     """Close all purses of an owner; each must be empty (L-12). Called by household_changes."""
-    closed, kept = _call(
+    closed, kept = call(
         "SELECT closed, kept FROM ledger_close_accounts(%s, %s, %s)", [place, owner, on], place
     )
     if kept:

@@ -1,9 +1,82 @@
-"""Commands of this room."""
+"""zhili ledger verify, zhili ledger export."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 
 def add(subparsers: Any) -> None:
     """Register this room's sub-commands."""
+    ledger = subparsers.add_parser("ledger", help="核对或导出台账")
+    verbs = ledger.add_subparsers(dest="verb", required=True, metavar="动作")
+    verify = verbs.add_parser("verify", help="重新计算每一条流水、余额和账本指纹")
+    verify.add_argument("--place", action="append", help="只核对这个村（可写多次）")
+    verify.add_argument("--anchors", type=Path, help="以前公布的账本指纹，每行一个 JSON：place、seq、head")
+    verify.add_argument("--json", action="store_true", help="只输出一个 JSON")
+    verify.set_defaults(run=run_verify)
+    export = verbs.add_parser("export", help="导出为 CSV 和 beancount 文本")
+    export.add_argument("--place", required=True, help="村（社区）代码")
+    export.add_argument("--out", required=True, type=Path, help="一个新的文件夹")
+    export.add_argument("--json", action="store_true", help="只输出一个 JSON")
+    export.set_defaults(run=run_export)
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """Check the books. Exit 0 whole, 1 not whole, 2 the anchors file cannot be read."""
+    from zhili.config.setup import ready
+
+    ready(migrate=False)
+    from zhili.ledger.verify import AnchorError, read_anchors, verify
+
+    try:
+        anchors = (
+            read_anchors(options.anchors.read_text(encoding="utf-8").splitlines()) if options.anchors else []
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"锚点文件打不开：{error}", file=sys.stderr)
+        return 2
+    except AnchorError as error:
+        print(error, file=sys.stderr)
+        return 2
+    progress = None if options.json or not sys.stderr.isatty() else _progress
+    report = verify(options.place, anchors=anchors, progress=progress)
+    if options.json:
+        print(json.dumps(report.as_json(), ensure_ascii=False))
+        return 0 if report.ok else 1
+    known = report.counts
+    print(
+        f"核对了 {known['villages']} 个村、{known['batches']} 批、{known['transfers']} 笔流水、"
+        f"{known['accounts']} 个账户，用时 {report.seconds:.1f} 秒。"
+    )
+    for problem in report.problems:
+        print(f"不对：{problem}")
+    if report.ok:
+        print(
+            "台账完整。" if report.anchored else "台账完整（没有给出以前公布的指纹，看不出末尾是否被截掉）。"
+        )
+    return 0 if report.ok else 1
+
+
+def _progress(count: int) -> None:
+    print(f"\r已核对 {count} 笔", end="", file=sys.stderr, flush=True)
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Write the open form of one village's book."""
+    from zhili.config.setup import ready
+
+    ready(migrate=False)
+    from zhili.common.scope import scoped
+    from zhili.ledger.export import export
+
+    with scoped(options.place):
+        counts = export(options.place, options.out)
+    if options.json:
+        print(json.dumps({"out": str(options.out), "rows": counts}, ensure_ascii=False))
+    else:
+        print(f"已导出到 {options.out}：{counts['transfers']} 笔流水、{counts['batches']} 批。")
+    return 0

@@ -141,6 +141,15 @@ def expiry(
     )
 
 
+def carried(
+    id: UUID, owner: UUID, points: int, purse: str, occurred_on: date, cause: Mapping[str, Any]
+) -> NewTransfer:
+    """The share of lapsed points that comes back as new ones (结转): issued → holder."""
+    return NewTransfer(
+        id, village("issued", purse), holder(owner, purse), points, "carry", occurred_on, cause
+    )
+
+
 def handover(
     id: UUID,
     source: UUID,
@@ -155,16 +164,12 @@ def handover(
     points: signed hundredths, not 0; a negative balance moves the other way. cause must say {"basis",
     "actor"}.
     """
+    code = "move_away" if target is None else "household"
     giver = holder(source, purse)
-    if target is None:
-        taker, code = village("moved", purse), "move_away"
-        if points < 0:
-            raise ValueError("a debt to the village is settled, not carried out of it")
-    else:
-        taker, code = holder(target, purse), "household"
+    taker = village("moved", purse) if target is None else holder(target, purse)
     if points < 0:
-        # A household that takes over a debt may itself fall below zero, or the debt would vanish.
-        giver, taker = AccountKey("holder", target, purse, purse != "spend"), giver
+        # Whoever takes over a debt may itself stand below zero, or the debt would vanish.
+        giver, taker = (taker if target is None else holder(target, purse, {purse} - {"spend"})), giver
     return NewTransfer(id, giver, taker, abs(points), code, occurred_on, cause)
 
 

@@ -266,7 +266,7 @@ def statement(
                 code_title(code),
                 points,
                 running,
-                json.loads(cause),
+                {"delegate": None, "notice": None} | json.loads(cause),
                 receipt_code(id),
                 late,
                 gone,

@@ -1,29 +1,27 @@
 -- Canonical bytes and digests. The same forms stand in chain.py, with golden vectors in tests/test_chain.py.
 -- Fields are joined by '|'; no field can hold one: they are codes, numbers, dates, uuids and hex.
 
-CREATE OR REPLACE FUNCTION ledger_utf8(p_text text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-$$ SELECT convert_to(p_text, 'UTF8') $$;
-
+-- STABLE, because convert_to() is: a function that claims more than its body is never inlined.
 CREATE OR REPLACE FUNCTION ledger_account_id(p_place text, p_kind text, p_owner uuid, p_purse text)
-RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT encode(substr(sha256(convert_to(
     'zhili-account/1|' || p_place || '|' || p_kind || '|' || coalesce(p_owner::text, '') || '|' || p_purse,
     'UTF8')), 1, 16), 'hex')::uuid
 $$;
 
 CREATE OR REPLACE FUNCTION ledger_account_seal(p_id uuid, p_negative boolean, p_opened date, p_closed date)
-RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT sha256(convert_to(
     'zhili-seal/1|' || p_id || '|' || p_negative::int || '|' || (p_opened - date '2000-01-01') || '|'
     || coalesce((p_closed - date '2000-01-01')::text, ''), 'UTF8'))
 $$;
 
 CREATE OR REPLACE FUNCTION ledger_batch_id(p_place text, p_seq bigint) RETURNS uuid
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT encode(substr(sha256(convert_to('zhili-batch-id/1|' || p_place || '|' || p_seq, 'UTF8')), 1, 16), 'hex')::uuid
 $$;
 
-CREATE OR REPLACE FUNCTION ledger_moment(p_at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION ledger_moment(p_at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 

@@ -104,7 +104,7 @@ DECLARE
 BEGIN
   SELECT coalesce(range_agg(daterange(starts, ends, '[]')), '{}') INTO closed FROM ledger_periodclose c
    WHERE c.place = p_place;
-  WITH t AS MATERIALIZED (
+  WITH t AS (
     SELECT u.i, u.id, p_accounts[u.d] AS debit, p_accounts[u.c] AS credit, p_kinds[u.d] AS from_kind,
            p_kinds[u.c] AS to_kind, u.amount, coalesce(u.short, 0) AS short, u.code, coalesce(u.phase, 'posted') AS phase,
            u.pending_of, u.reverses, u.occurred_on, coalesce(u.late, false) OR closed @> u.occurred_on AS late,
@@ -113,6 +113,7 @@ BEGIN
       FROM unnest(p_ids, p_debits, p_credits, p_amounts, p_shorts, p_codes, p_phases, p_pending, p_reverses, p_occurred,
                   p_late, p_causes) WITH ORDINALITY
            AS u(id, d, c, amount, short, code, phase, pending_of, reverses, occurred_on, late, cause, i)
+    OFFSET 0  -- each commitment is worked out once
   ), l AS MATERIALIZED (
     SELECT t.*, sha256('\x00'::bytea || convert_to(
       prefix || i || '|' || id || '|' || debit || '|' || credit || '|' || amount || '|' || short || '|' || code || '|'
@@ -126,10 +127,10 @@ BEGIN
            p_posted_at, p_period, late, salt, cause, commitment, leaf FROM l
   ), side AS (
     SELECT credit AS account, to_kind AS kind, code, amount AS plus, 0::bigint AS minus, 0::bigint AS reserve
-      FROM t WHERE phase IN ('posted', 'settled')
+      FROM l WHERE phase IN ('posted', 'settled')
     UNION ALL
     SELECT debit, from_kind, code, 0, CASE WHEN phase IN ('posted', 'settled') THEN amount ELSE 0 END,
-           CASE phase WHEN 'pending' THEN amount WHEN 'posted' THEN 0 ELSE -amount END FROM t
+           CASE phase WHEN 'pending' THEN amount WHEN 'posted' THEN 0 ELSE -amount END FROM l
   ), delta AS MATERIALIZED (
     SELECT account, min(kind) AS kind, sum(plus)::bigint AS plus, sum(minus)::bigint AS minus,
            sum(reserve)::bigint AS reserve,
@@ -194,7 +195,9 @@ CREATE OR REPLACE FUNCTION ledger_post(
   OUT error text, OUT facts text, OUT seq bigint, OUT head bytea, OUT count int, OUT total bigint, OUT replayed boolean,
   OUT shorts bigint[])
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = public, pg_temp SET lock_timeout = '3s' SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET search_path = public, pg_temp SET lock_timeout = '3s' SET work_mem = '128MB'
+-- The plans are the same for 1 and for 300,000; they must not depend on how full the tables were when first planned.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
   ids uuid[];
@@ -219,7 +222,7 @@ BEGIN
       PERFORM ledger_refuse('purses_mixed');
     END IF;
     IF EXISTS (SELECT FROM unnest(p_debits, p_credits, p_codes) AS u(d, c, code) WHERE u.code <> 'reverse'
-               AND kinds[u.d] * 16 + kinds[u.c] NOT IN (18, 33, 35, 52, 53, 54, 51, 56)) THEN
+               AND kinds[u.d] * 16 + kinds[u.c] NOT IN (18, 33, 35, 51, 52, 53, 54, 56, 131)) THEN
       PERFORM ledger_refuse('flow_unknown');
     END IF;
     IF p_clip IS NOT NULL THEN

@@ -3,8 +3,16 @@
 ALTER TABLE ledger_account SET (fillfactor = 80);
 ALTER TABLE ledger_periodtotal SET (fillfactor = 80);
 
-ALTER TABLE ledger_transfer ADD CONSTRAINT transfer_cause_complete CHECK (ledger_cause_complete(code, cause));
-ALTER TABLE ledger_transfer ADD CONSTRAINT transfer_words CHECK (code ~ '^[a-z_]+$' AND period ~ '^[0-9A-Za-z-]+$');
+ALTER TABLE ledger_transfer ADD CONSTRAINT transfer_amount_positive CHECK (
+  amount >= 0 AND short >= 0 AND amount + short > 0 AND debit <> credit);
+ALTER TABLE ledger_transfer ADD CONSTRAINT transfer_shape CHECK (
+  (phase IN ('posted', 'pending') AND pending_of IS NULL OR phase IN ('settled', 'voided') AND pending_of IS NOT NULL)
+  AND (code = 'reverse') = (reverses IS NOT NULL));
+-- The first half is the common case, decided by looking; the second parses.
+ALTER TABLE ledger_transfer ADD CONSTRAINT transfer_cause_complete CHECK (
+  code IN ('award', 'deduct') AND cause LIKE '{"actor":%,"channel":"%,"claim":"%,"evidence":[%,"item":"%,"number":"%,"reviewers":[%,"rule":%,"rule_version":%}'
+    AND cause NOT LIKE '%:null%'
+  OR ledger_cause_complete(code, cause));
 ALTER TABLE ledger_account ADD CONSTRAINT account_words CHECK (purse ~ '^[0-9A-Za-z_]+$' AND place ~ '^[0-9]{12,14}$');
 
 -- A receipt is the last 60 bits of a transfer's id; this finds it.
