@@ -33,10 +33,9 @@ def fill(cast: SimpleNamespace) -> None:
     day = today()
     last = previous_period(period_of(day, "month"))
     before = previous_period(last)
-    year = before.start.year - 1
-    text = SMALL_BOOK.replace("from: 2026-01-01, to: 2027-12-31", f"from: {year}-01-01, to: null")
+    text = SMALL_BOOK.replace("to: 2027-12-31", "to: null").replace("（测试用）", "")
     with on(before.start):
-        cast.book = make_book(cast, text.replace("（测试用）", ""), on=date(year, 1, 1))
+        cast.book = make_book(cast, text)
     _work(cast, before, len(HOUSEHOLDS))
     with on(workday(last.start, 1)):
         cast.posted = open_notice(by=cast.clerk, place=cast.place, period=before.code)
@@ -48,7 +47,9 @@ def fill(cast: SimpleNamespace) -> None:
         line = cast.notice.lines.exclude(household=cast.household).first()
         object_to(by=cast.villager, line=line, text="那天下雨，没有看到有人扫路。", channel="phone")
     claim_for(cast, occurred_on=day, text="扫了村口到水井的路")
-    claim_for(cast, by=cast.clerk, household=home(cast, "3001"), item="GY04", occurred_on=day, channel="counter")
+    claim_for(
+        cast, by=cast.clerk, household=home(cast, "3001"), item="GY04", occurred_on=day, channel="counter"
+    )
 
 
 def _work(cast: SimpleNamespace, month: Period, households: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import LoginForm
 from allauth.account.views import LoginView, LogoutView, PasswordChangeView, PasswordSetView
 from allauth.mfa.base.views import AuthenticateView
 from django.http import HttpRequest
@@ -18,7 +21,17 @@ class Adapter(DefaultAccountAdapter):
         return False
 
 
-log_in = open_to_all(LoginView.as_view(template_name="web/login.html"))
+class OurLoginForm(LoginForm):
+    """The label says it; a placeholder that repeats it only looks like an answer already given."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        self.fields["login"].label = "用户名"
+
+
+log_in = open_to_all(LoginView.as_view(template_name="web/login.html", form_class=OurLoginForm))
 log_out = signed_in(LogoutView.as_view(template_name="web/logout.html"))
 change_password = signed_in(PasswordChangeView.as_view(template_name="web/password.html", success_url="/"))
 # For a log-in made without a password (a card, WeChat): the first one.

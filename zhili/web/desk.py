@@ -36,6 +36,7 @@ def today_page(request: HttpRequest, place: str) -> HttpResponse:
         request,
         "web/today.html",
         {
+            "day": today(),
             "owed": overview.owed(place),
             "steps": overview.first_steps(
                 place,

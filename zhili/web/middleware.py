@@ -11,7 +11,8 @@ from django.shortcuts import render
 
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
 from zhili.common.ids import short_code, uuid7
-from zhili.common.scope import set_scope
+from zhili.people.scope import enter_scope
+from zhili.people.tokens import bearer
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 log = logging.getLogger(__name__)
@@ -102,24 +103,15 @@ def scope_of_person(get_response: GetResponse) -> GetResponse:
     def process_view(
         request: HttpRequest, view: Callable[..., HttpResponse], args: object, kwargs: dict[str, str]
     ) -> None:
-        user = request.user
-        prefixes: list[str] = []
-        if user.is_authenticated:
-            set_scope([], user_id=str(user.pk))
-            prefixes = sorted({m.place for m in user.memberships_today} | ({user.home_place} - {""}))
+        api, public = request.path.startswith("/api/"), request.path.startswith(("/open/", "/api/v1/open/"))
+        if api:
+            request.user = bearer(request)
         place = kwargs.get("place")
-        if place is not None and not request.path.startswith("/open/"):
-            # A desk page of one village narrows the scope to that village, if it is one of theirs.
-            if not any(place.startswith(prefix) for prefix in prefixes):
-                if user.is_authenticated:
-                    raise Http404
-                prefixes = []
-            else:
-                prefixes = [place]
-        elif place is not None:
-            prefixes = [place]
+        prefixes = enter_scope(request.user, place, public=public)
+        # A stranger gets the log-in page, a machine its own words (common/api.py).
+        if place is not None and not prefixes and request.user.is_authenticated and not (api or public):
+            raise Http404
         request.scope_prefixes = prefixes  # type: ignore[attr-defined]
-        set_scope(prefixes, user_id=str(user.pk or ""))
 
     middleware.process_view = process_view  # type: ignore[attr-defined]
     return middleware

@@ -46,7 +46,7 @@ class Group:
 
 
 DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
-    ("", (Way("desk_today", "今天", "sun"),)),
+    ("", (Way("desk_today", "今天", "sun", (*VILLAGE_WORK, *ABOVE, *KEEPERS)),)),
     (
         "积分的一个月",
         (

@@ -83,7 +83,7 @@ def stats(place: str, counts: dict[str, int]) -> list[Stat]:
     waiting = counts.get("submitted", 0) + counts.get("second_review", 0) + counts.get("council", 0)
     claims, notices = navigation.address("desk_claims", place), navigation.address("desk_notices", place)
     return [
-        Stat("等待评议", waiting, "条申报", navigation.address("desk_reviews", place) or claims),
+        Stat("等待评议", waiting, "条", navigation.address("desk_reviews", place) or claims),
         Stat("已通过，等公示", counts.get("approved", 0), "条", notices),
         Stat("公示中", counts.get("on_notice", 0), "条", notices),
         Stat(

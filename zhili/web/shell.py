@@ -73,13 +73,13 @@ def frame(request: HttpRequest) -> Frame:
     place = place_of(request)
     result = Frame(place=place)
     if request.path.startswith("/open/"):
-        result.place_name = _names([place]).get(place, "")
+        result.place_name = _names([place]).get(place, place)
         result.open_nav = navigation.open_links(place, request.path) if place else []
         return result
     if not isinstance(user, User) or not user.is_authenticated:
         return result
     names = _names([place, *(m.place for m in user.memberships_today)])
-    result.place_name = names.get(place, "")
+    result.place_name = names.get(place, place)
     here = [m for m in user.memberships_today if place and place.startswith(m.place)]
     result.role_name = "、".join(dict.fromkeys(m.get_role_display() for m in here)) or "村民"
     result.home_url = navigation.address("m_home") or ""

@@ -44,7 +44,7 @@ class Standing:
     period: Period | None = None
     purses: list[Purse] = field(default_factory=list)
     this_period: int = 0
-    recent: list[ledger.Entry] = field(default_factory=list)
+    recent: list[tuple[ledger.Entry, str]] = field(default_factory=list)
     notice: Notice | None = None
     notice_lines: int = 0
     waiting: int = 0
@@ -116,7 +116,11 @@ def _points(result: Standing, owner: UUID, day: date) -> None:
             )
     if result.main is not None:
         page = ledger.statement(place, owner, purse=result.main.code, limit=RECENT)
-        result.recent = list(reversed(page.entries))
+        titles = {item.code: item.title for item in parsed(result.book).items} if result.book else {}
+        result.recent = [
+            (entry, titles.get(str(entry.cause.get("item", "")), entry.code_title))
+            for entry in reversed(page.entries)
+        ]
 
 
 _OLD_TITLES = {"merit": "荣誉积分", "spend": "兑换积分"}

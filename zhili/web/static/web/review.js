@@ -27,6 +27,10 @@
     if (event.key === "j") { event.preventDefault(); go(at + 1); }
     if (event.key === "k") { event.preventDefault(); go(at - 1); }
     if (event.key === "x" && at >= 0) { var box = rows[at].querySelector("input[name=claim]"); box.checked = !box.checked; tell(); }
+    if (event.key === "a" || event.key === "r") {
+      // Nothing ticked: the row one stands on is meant. A decision itself always takes a second key: Enter.
+      if (at >= 0 && !form.querySelector("input[name=claim]:checked")) { rows[at].querySelector("input[name=claim]").checked = true; tell(); }
+    }
     if (event.key === "a") { event.preventDefault(); form.querySelector("button[value=approve]").focus(); }
     if (event.key === "r") { event.preventDefault(); form.querySelector("[name=reason]").focus(); }
   });
