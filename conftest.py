@@ -27,6 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    from django.db import connection
+
+    # A worker may have read its settings already, with the environment of the process that started it.
+    connection.settings_dict.update(embedded.logins()["app"].as_django())
 
 
 def migrations_digest() -> str:
