@@ -25,6 +25,7 @@ from zhili.claims.errors import Conflict as ClaimConflict
 from zhili.common.api import BODY_MAX, TooLarge
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
 from zhili.common.ids import short_code, uuid7
+from zhili.common.policy import open_to_all
 from zhili.ledger.errors import LedgerError
 from zhili.notices.errors import Conflict as NoticeConflict
 
@@ -171,6 +172,7 @@ def broken(request: HttpRequest, error: Exception) -> HttpResponse:
     return answer
 
 
+@open_to_all
 def nothing_here(request: HttpRequest) -> HttpResponse:
     """Any other address under /api/: the same body as for a thing that is not there."""
     return refuse(request, 404, "没有找到", hint="请核对地址，见 /api/v1/openapi.json。")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-import zhili.places.open
 import zhili.web.accounts
 import zhili.web.desk
 import zhili.web.home
+import zhili.web.open
 import zhili.web.phone
 from zhili.config.api import api, nothing_here
 
@@ -16,7 +16,7 @@ Pages = list[URLPattern | URLResolver]
 # Each face module exports urlpatterns; add its line to the list of its face.
 phone_pages: Pages = [*zhili.web.phone.urlpatterns]
 desk_pages: Pages = [*zhili.web.desk.urlpatterns]
-open_pages: Pages = [*zhili.places.open.urlpatterns]
+open_pages: Pages = [*zhili.web.open.urlpatterns]
 
 urlpatterns: Pages = [
     *zhili.web.home.urlpatterns,

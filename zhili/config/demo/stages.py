@@ -62,9 +62,12 @@ def take_in(village: Village, notice: Notice) -> None:
 
 def expiry(village: Village) -> None:
     """10 January: what is left of last year's spendable points expires, as announced thirty days before."""
-    from zhili.ledger.actions import expire_due
+    from zhili.ledger.lapsing import expire_due
 
-    posted = expire_due(PLACE, date(2026, 1, 10), by=village.fresh("clerk"))
+    posted = expire_due(
+        PLACE, date(2026, 1, 10), by=village.fresh("clerk"), earned_until=date(2025, 12, 31),
+        noticed_on=date(2025, 12, 8), period="2026-01",
+    )  # fmt: skip
     village.counts["expiry_entries"] += posted.count if posted else 0
 
 
@@ -137,7 +140,7 @@ def split(village: Village) -> None:
     assert child is not None
     split_household(
         by=village.fresh("clerk"), household=household, code="9001", residents=[child], head=child,
-        basis="分户协议 2026-03（演示）", share=25,
+        basis="分户协议 2026-03（演示）", share_percent=25, period="2026-03",
     )  # fmt: skip
     village.counts["household_splits"] += 1
 
