@@ -152,7 +152,10 @@ def _by_month(rows: Sequence[dict[str, Any]], start: date, end: date) -> Chart:
     return Chart(
         key="month",
         title="每月申报和入账积分",
-        sentence=f"最近 {len(months)} 个月报了 {total} 件事，入账 {posted:g} 分；最多的是{months[top].title}，{claims[top]} 件。",
+        sentence=(
+            f"最近 {len(months)} 个月报了 {total} 件事，入账 {posted:g} 分；"
+            f"最多的是{months[top].title}，{claims[top]} 件。"
+        ),
         kind="line",
         label_title="月份",
         labels=[month.title.removeprefix(f"{months[-1].start.year}年") for month in months],
