@@ -30,7 +30,6 @@ from zhili.people.queries import active_delegation
 from zhili.places.queries import village_settings
 from zhili.rulebook import book as format_1
 from zhili.rulebook.models import Item, RuleBook
-from zhili.rulebook.queries import parsed
 
 TEXT_MAX: Final = 300
 NAME_MAX: Final = 60
@@ -244,8 +243,8 @@ class Desk:
             quantity=quantity,
             grade=draft.grade,
         )
-        scored = measure(wanted, parsed(book), event_of_item(claim, wanted.code, points))
-        return None if points is not None else scored.raw
+        raw = measure(wanted, event_of_item(claim, wanted.code, points))
+        return None if points is not None else raw
 
 
 def _check_evidence(wanted: format_1.Item, value: int, draft: Draft, roles: tuple[str, ...]) -> None:

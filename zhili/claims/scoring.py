@@ -21,6 +21,7 @@ from zhili.rulebook.calculator import Calculator, Event, Scored
 from zhili.rulebook.errors import ScoreError
 from zhili.rulebook.models import RuleBook
 from zhili.rulebook.queries import in_force, parsed
+from zhili.rulebook.shapes import compile_shape
 
 COUNTED = (Claim.Status.POSTED, Claim.Status.ON_NOTICE, Claim.Status.HELD)
 _FIELDS: dict[type, str] = {
@@ -66,10 +67,13 @@ def event_of(claim: Claim, points: int | None = None) -> Event:
     )
 
 
-def measure(item: format_1.Item, book: format_1.RuleBook, event: Event) -> Scored:
-    """The event alone, without caps: checks that what the item asks for is there. Raises ClaimError."""
+def measure(item: format_1.Item, event: Event) -> int:
+    """What the event alone is worth, before caps, in hundredths; checks that what the item asks for is there.
+
+    Raises ClaimError.
+    """
     try:
-        return Calculator(book).feed(event)
+        return compile_shape(item)(event)[0]
     except ScoreError as error:
         raise claim_error(error, item) from error
 
@@ -190,7 +194,7 @@ def preview(
         grade=grade,
     )
     event = event_of_item(claim, wanted.code, points)
-    raw = measure(wanted, parsed(row), event).raw
+    raw = measure(wanted, event)
     calculator = with_history(row, [household.pk], occurred_on)
     waiting = Claim.objects.filter(book=row, household=household, status=Claim.Status.APPROVED)
     for other in waiting.select_related("household", "resident", "item").order_by("occurred_on", "pk"):
