@@ -1,4 +1,7 @@
-"""The `zhili` command. Each sub-command lives with its room as commands.py: `add(subparsers)` and a run function."""
+"""The `zhili` command. Each sub-command lives with its room as commands.py: `add(subparsers)` and a run function.
+
+A run function that needs the database says so with set_defaults(database=True); it is then started and up to date.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from zhili.common.errors import ZhiliError
 ROOMS = (
     "zhili.config.commands",
     "zhili.rulebook.commands",
+    "zhili.web.commands",
     "zhili.people.commands",
     "zhili.places.commands",
     "zhili.ledger.commands",
@@ -28,6 +32,15 @@ def main(argv: list[str] | None = None) -> int:
         importlib.import_module(room).add(subparsers)
     options = parser.parse_args(argv)
     try:
+        if getattr(options, "database", False):
+            from zhili.config.setup import ready
+
+            ready()
+        if getattr(options, "database", False):
+            # Rooms below may not start the database themselves; they say that they need it.
+            from zhili.config.setup import ready
+
+            ready()
         return int(options.run(options) or 0)
     except ZhiliError as error:
         print(error.message, file=sys.stderr)

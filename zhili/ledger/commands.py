@@ -17,19 +17,16 @@ def add(subparsers: Any) -> None:
     verify.add_argument("--place", action="append", help="只核对这个村（可写多次）")
     verify.add_argument("--anchors", type=Path, help="以前公布的账本指纹，每行一个 JSON：place、seq、head")
     verify.add_argument("--json", action="store_true", help="只输出一个 JSON")
-    verify.set_defaults(run=run_verify)
+    verify.set_defaults(run=run_verify, database=True)
     export = verbs.add_parser("export", help="导出为 CSV 和 beancount 文本")
     export.add_argument("--place", required=True, help="村（社区）代码")
     export.add_argument("--out", required=True, type=Path, help="一个新的文件夹")
     export.add_argument("--json", action="store_true", help="只输出一个 JSON")
-    export.set_defaults(run=run_export)
+    export.set_defaults(run=run_export, database=True)
 
 
 def run_verify(options: argparse.Namespace) -> int:
     """Check the books. Exit 0 whole, 1 not whole, 2 the anchors file cannot be read."""
-    from zhili.config.setup import ready
-
-    ready(migrate=False)
     from zhili.ledger.verify import AnchorError, read_anchors, verify
 
     try:
@@ -67,9 +64,6 @@ def _progress(count: int) -> None:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write the open form of one village's book."""
-    from zhili.config.setup import ready
-
-    ready(migrate=False)
     from zhili.common.scope import scoped
     from zhili.ledger.export import export
 

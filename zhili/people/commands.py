@@ -25,14 +25,11 @@ def add(subparsers: Any) -> None:
     one.add_argument("--by", default="", metavar="NAME", help="以哪个账号的名义（默认：系统管理员）")
     one.add_argument("--corrected", type=Path, metavar="FILE", help="把标好错误的表写到这个文件")
     one.add_argument("--json", action="store_true")
-    one.set_defaults(run=run_import)
+    one.set_defaults(run=run_import, database=True)
 
 
 def run_import(options: argparse.Namespace) -> int:
     """Check, and unless --dry-run apply. Exit 1 where a cell must be mended or the file was imported before."""
-    from zhili.config.setup import ready
-
-    ready()
     from zhili.common.scope import scoped
 
     try:
