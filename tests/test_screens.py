@@ -54,7 +54,9 @@ def test_axe_finds_nothing_serious_on_a_screen(chromium, stage, person, path, el
 def test_large_type_home_has_four_actions_and_no_more(open_page):
     """U-10: 我的积分 · 我要加分 · 去兑换 · 有问题."""
     page = open_page("/m/", as_="villager", elder=True)
-    titles = page.eval_on_selector_all(".big-actions a span", "all => all.map(x => x.firstChild.textContent.trim())")
+    titles = page.eval_on_selector_all(
+        ".big-actions a span", "all => all.map(x => x.firstChild.textContent.trim())"
+    )
     assert titles == ["我的积分", "我要加分", "去兑换", "有问题"]
     assert page.eval_on_selector_all("main a", "all => all.length") <= 5  # the four and the notice
 

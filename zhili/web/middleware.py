@@ -29,6 +29,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.setdefault("X-Frame-Options", "DENY")
         response.setdefault("Permissions-Policy", "camera=(self), geolocation=(), microphone=(self)")
         if request.path.startswith("/open/"):
             response.setdefault("X-Robots-Tag", "noindex, noarchive")
