@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+import zhili.rulebook.desk
+import zhili.rulebook.open
+import zhili.rulebook.phone
 import zhili.web.accounts
 import zhili.web.desk
 import zhili.web.home
 import zhili.web.open
 import zhili.web.phone
+import zhili.web.rulebook_paper
+import zhili.web.whatif
 from zhili.config.api import api, nothing_here
 
 Pages = list[URLPattern | URLResolver]
 
 # Each face module exports urlpatterns; add its line to the list of its face.
-phone_pages: Pages = [*zhili.web.phone.urlpatterns]
-desk_pages: Pages = [*zhili.web.desk.urlpatterns]
-open_pages: Pages = [*zhili.web.open.urlpatterns]
+phone_pages: Pages = [
+    *zhili.web.phone.urlpatterns,
+    *zhili.rulebook.phone.urlpatterns,
+]
+desk_pages: Pages = [
+    *zhili.web.desk.urlpatterns,
+    *zhili.web.rulebook_paper.desk_pages,
+    *zhili.web.whatif.desk_pages,
+    *zhili.rulebook.desk.urlpatterns,
+]
+open_pages: Pages = [
+    *zhili.web.open.urlpatterns,
+    *zhili.web.rulebook_paper.open_pages,
+    *zhili.rulebook.open.urlpatterns,
+]
 
 urlpatterns: Pages = [
     *zhili.web.home.urlpatterns,

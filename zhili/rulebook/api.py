@@ -216,7 +216,7 @@ class CheckAnswer(Schema):
     book: BookVerdict
 
 
-@router.post("/rulebooks/check", auth=caller(), response=answers(CheckAnswer), summary="红线检查")
+@router.post("/rulebook-check", auth=caller(), response=answers(CheckAnswer), summary="红线检查")
 def check_text(request: HttpRequest, body: DraftText) -> Any:
     """Red lines of a draft. Stores nothing."""
     return report_json(check_book(load_yaml(body.text, "细则")))
