@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
@@ -125,7 +125,7 @@ def apply_claims(dry_run: DryRun, *, by: User) -> ImportRun:
     with transaction.atomic():
         lock_village(dry_run.place)
         claims = submit_many(by=by, place=dry_run.place, drafts=dry_run.drafts, quiet=True)
-        summary = {**dry_run.counts, "numbers": [claims[0].number, claims[-1].number]}
+        summary: dict[str, Any] = {**dry_run.counts, "numbers": [claims[0].number, claims[-1].number]}
         try:
             with transaction.atomic():
                 run = ImportRun.objects.create(

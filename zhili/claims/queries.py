@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -86,7 +86,7 @@ def review_queue(by: User, place: str, limit: int = QUEUE_MAX) -> list[QueueRow]
     out = kept_out(by, place, [claim.household_id for claim in rows])
     rows = [claim for claim in rows if claim.household_id not in out]
     # Someone whose first decision was to return it may look at it again at the same level.
-    again = {claim.pk for claim in rows if claim.reviewed_before}  # type: ignore[attr-defined]
+    again = {claim.pk for claim in rows if claim.reviewed_before}
     levels = Review.objects.filter(claim__in=again, by=by).values_list("claim_id", "level") if again else []
     elsewhere = {(pk, level) for pk, level in levels}
     rows = [
@@ -97,7 +97,7 @@ def review_queue(by: User, place: str, limit: int = QUEUE_MAX) -> list[QueueRow]
     return _queue_rows(place, rows)
 
 
-def _queue_rows(place: str, rows: list[Claim]) -> list[QueueRow]:
+def _queue_rows(place: str, rows: Sequence[Claim]) -> list[QueueRow]:
     kinds: dict[Any, list[str]] = {}
     for pk, kind in Evidence.objects.filter(claim__in=rows).values_list("claim_id", "kind"):
         kinds.setdefault(pk, []).append(kind)
@@ -198,7 +198,7 @@ def _submitted(claim: Claim) -> Step:
 def _after_notice(claim: Claim) -> list[Step]:
     """The line that shows the claim, reached by the relation the room above declares."""
     try:
-        line = claim.line  # type: ignore[attr-defined]
+        line = claim.line
     except ObjectDoesNotExist:
         return []
     lines = [f"第 {line.position} 条，{line.get_status_display()}"]
@@ -281,7 +281,7 @@ def overview(place: str, start: date, end: date) -> dict[str, list[dict[str, Any
     }
 
 
-def _table(rows: Iterable[dict[str, Any]], name: Any) -> list[dict[str, Any]]:
+def _table(rows: Iterable[Mapping[str, Any]], name: Any) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         key, title = name(row)

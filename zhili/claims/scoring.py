@@ -246,7 +246,8 @@ def no_book(day: date) -> ClaimError:
 
 
 def _remembers_for_ever(book: format_1.RuleBook) -> bool:
-    kinds = {cap.every for row in (*book.items, *book.categories) for cap in row.caps}
-    kinds |= {item.points.over for item in book.items if isinstance(item.points, format_1.Tiers)}  # type: ignore[arg-type]
+    capped: tuple[format_1.Item | format_1.Category, ...] = (*book.items, *book.categories)
+    kinds: set[str | None] = {cap.every for row in capped for cap in row.caps}
+    kinds |= {item.points.over for item in book.items if isinstance(item.points, format_1.Tiers)}
     kinds |= {category.every for category in book.categories if category.every}
     return "ever" in kinds

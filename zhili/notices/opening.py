@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -154,7 +155,7 @@ def _approved(place: str, period: Period) -> list[Claim]:
 
 
 def _freeze(
-    place: str, period: Period, day: date, claims: Sequence[Claim], scores: dict[object, Scored]
+    place: str, period: Period, day: date, claims: Sequence[Claim], scores: dict[UUID, Scored]
 ) -> list[Line]:
     """Lines as they will hang, in the order of the poster: group, household, day."""
     heads = head_names(place, list({claim.household_id for claim in claims}))
