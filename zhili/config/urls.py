@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+import zhili.claims.desk
+import zhili.claims.desk_review
+import zhili.claims.phone
+import zhili.claims.phone_field
+import zhili.claims.phone_review
+import zhili.ledger.desk
+import zhili.ledger.open
+import zhili.notices.desk
+import zhili.notices.open
+import zhili.notices.phone
+import zhili.people.desk
+import zhili.people.desk_import
+import zhili.people.desk_roles
+import zhili.people.phone
 import zhili.rulebook.desk
 import zhili.rulebook.open
 import zhili.rulebook.phone
 import zhili.web.accounts
 import zhili.web.desk
 import zhili.web.home
+import zhili.web.household_changes
+import zhili.web.notice_paper
 import zhili.web.open
+import zhili.web.passbook_paper
 import zhili.web.phone
 import zhili.web.rulebook_paper
 import zhili.web.whatif
@@ -20,16 +37,34 @@ Pages = list[URLPattern | URLResolver]
 
 # Each face module exports urlpatterns; add its line to the list of its face.
 phone_pages: Pages = [
+    *zhili.claims.phone.urlpatterns,
+    *zhili.claims.phone_field.urlpatterns,
+    *zhili.claims.phone_review.urlpatterns,
+    *zhili.notices.phone.urlpatterns,
+    *zhili.web.passbook_paper.phone_urlpatterns,
     *zhili.web.phone.urlpatterns,
+    *zhili.people.phone.urlpatterns,
     *zhili.rulebook.phone.urlpatterns,
 ]
 desk_pages: Pages = [
+    *zhili.claims.desk.urlpatterns,
+    *zhili.claims.desk_review.urlpatterns,
+    *zhili.notices.desk.urlpatterns,
+    *zhili.ledger.desk.urlpatterns,
+    *zhili.web.passbook_paper.desk_urlpatterns,
     *zhili.web.desk.urlpatterns,
+    *zhili.people.desk.urlpatterns,
+    *zhili.people.desk_import.urlpatterns,
+    *zhili.people.desk_roles.urlpatterns,
+    *zhili.web.household_changes.urlpatterns,
     *zhili.web.rulebook_paper.desk_pages,
     *zhili.web.whatif.desk_pages,
     *zhili.rulebook.desk.urlpatterns,
 ]
 open_pages: Pages = [
+    *zhili.notices.open.urlpatterns,
+    *zhili.ledger.open.urlpatterns,
+    *zhili.web.notice_paper.urlpatterns,
     *zhili.web.open.urlpatterns,
     *zhili.web.rulebook_paper.open_pages,
     *zhili.rulebook.open.urlpatterns,

@@ -239,7 +239,7 @@ def _fill_resident(resident: Resident, values: dict[str, Any]) -> None:
     if values.get("id_number"):
         number = _checked_id_number(values["id_number"])
         born = birth_date_of(number)
-        if resident.birth_date is not None and resident.birth_date != born:
+        if values.get("birth_date") not in (None, born):
             raise PeopleError(
                 "出生日期和身份证号对不上", field="birth_date", hint="请对照证件核对，或把出生日期留空。"
             )

@@ -1,4 +1,5 @@
-"""zhili households import: the clerk's Excel list from the command line, with the same dry run as on the desk."""
+"""zhili households import: the clerk's Excel list from the command line, with the same dry run as on the desk.
+zhili api-token: a key for a machine, given by the administrator at this machine."""
 
 from __future__ import annotations
 
@@ -26,6 +27,12 @@ def add(subparsers: Any) -> None:
     one.add_argument("--corrected", type=Path, metavar="FILE", help="把标好错误的表写到这个文件")
     one.add_argument("--json", action="store_true")
     one.set_defaults(run=run_import, database=True)
+    token = subparsers.add_parser("api-token", help="给一个账号开接口密钥")
+    token.add_argument("user", metavar="USER", help="账号名")
+    token.add_argument("--title", required=True, help="用途，例如：镇政务平台对接")
+    token.add_argument("--days", type=int, default=90, help="多少天后到期，最多 366")
+    token.add_argument("--json", action="store_true")
+    token.set_defaults(run=run_api_token, database=True)
 
 
 def run_import(options: argparse.Namespace) -> int:
@@ -84,3 +91,29 @@ def _say(answer: dict[str, Any]) -> None:
         print("已导入。")
     else:
         print("没有写入。")
+
+
+def run_api_token(options: argparse.Namespace) -> int:
+    """Print the secret, once. It is not stored and cannot be shown again."""
+    from datetime import timedelta
+
+    from zhili.common.periods import today
+    from zhili.common.scope import EVERYWHERE, scoped
+    from zhili.people.errors import PeopleError
+    from zhili.people.queries import find_user
+    from zhili.people.tokens import issue_token
+
+    days = max(-1, min(options.days, 9_999))
+    with scoped(EVERYWHERE):
+        user = find_user(options.user)
+        if user is None:
+            raise PeopleError(f"没有“{options.user}”这个账号", hint="请核对账号名。")
+        token, secret = issue_token(
+            by=None, user=user, title=options.title, expires_on=today() + timedelta(days=days)
+        )
+    if options.json:
+        document = {"token": secret, "user": user.username, "expires_on": token.expires_on.isoformat()}
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        print(f"{secret}\n{user} 的接口密钥，{token.expires_on} 到期。只显示这一次，请立即保存。")
+    return 0
