@@ -26,6 +26,9 @@ VILLAGE_DIGITS: Final = 12
 # Permission → (roles, whether an author of the text is kept out, what a refusal calls it).
 PERMISSIONS: Final[dict[str, tuple[tuple[str, ...], bool, str]]] = {
     "rulebook.see": (READERS, False, "查看积分细则的各个版本"),
+    "rulebook.whatif": (
+        (Role.CLERK, Role.COUNCIL, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY), False, "用往年的记录试算",
+    ),
     "rulebook.write": (WRITERS, False, "起草或修改积分细则"),
     "rulebook.consult": (WRITERS, False, "发出征求意见"),
     "rulebook.adopt": ((Role.COUNCIL, Role.CLERK, Role.TOWNSHIP), True, "登记表决结果"),
