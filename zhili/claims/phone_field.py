@@ -6,6 +6,7 @@ the pad with a sentence that says what was entered and a way to take it back.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django import forms
@@ -250,11 +251,10 @@ def _tickable(user: User, place: str, by_person: bool) -> list[dict]:
 def activity_done(request: HttpRequest, claim: UUID) -> HttpResponse:
     """已记：河道清扫，12 户 (U-15)."""
     found = access_claim(request.user, claim)
+    minute = timedelta(minutes=1)
+    near = (found.submitted_at - minute, found.submitted_at + minute)
     same = Claim.objects.filter(
-        place=found.place,
-        activity=found.activity,
-        submitted_by=found.submitted_by_id,
-        submitted_at=found.submitted_at,
+        place=found.place, activity=found.activity, submitted_by=found.submitted_by_id, submitted_at__range=near
     )
     numbers = sorted(same.values_list("number", flat=True)) or [found.number]
     many = f"A-{numbers[0]} 至 A-{numbers[-1]}" if len(numbers) > 1 else f"A-{numbers[0]}"

@@ -16,6 +16,9 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 
+from zhili.common.clock import now
+from zhili.common.ids import uuid7
+
 
 class Account(models.Model):
     """One account: of the village (pool, issued, deducted, …) or of a holder, for one purse.
@@ -234,3 +237,32 @@ class Assertion(models.Model):
 
     def __str__(self) -> str:
         return str(self.account)
+
+
+class ReversalRequest(models.Model):
+    """冲正申请: the clerk asks, another person decides; only then does the ledger write counter-entries (L-04)."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "等待同意"
+        DONE = "done", "已冲正"
+        REFUSED = "refused", "不同意"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    place = models.CharField("区划", max_length=14)
+    transfers = models.JSONField("流水")
+    reason = models.CharField("理由", max_length=200)
+    asked_by = models.ForeignKey("people.User", models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField("提出时间", default=now)
+    status = models.CharField("状态", max_length=8, choices=Status.choices, default=Status.WAITING)
+    decided_by = models.ForeignKey("people.User", models.PROTECT, null=True, blank=True, related_name="+")
+    decided_at = models.DateTimeField("决定时间", null=True, blank=True)
+    answer = models.CharField("意见", max_length=200, blank=True)
+    seq = models.PositiveIntegerField("冲正批次", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "冲正申请"
+        ordering = ["-asked_at", "-id"]
+        indexes = [models.Index(fields=["place", "status"], name="reversal_place_status")]
+
+    def __str__(self) -> str:
+        return f"冲正申请 {self.asked_at:%Y-%m-%d}"
