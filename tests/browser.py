@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # Django is not up yet when pytest reads this file
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = ROOT / ".cache" / "chromium"
 SHOTS = ROOT / "screenshots"
-SIZES = {"360": (360, 640), "1280": (1280, 800)}
+SIZES = {"320": (320, 568), "360": (360, 640), "1280": (1280, 800)}
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
@@ -161,7 +161,7 @@ def context_of(
 ) -> BrowserContext:
     """A fresh browser at one size, which may ask 127.0.0.1 and nobody else. What it was refused stands in `.outside`."""
     width, height = SIZES[size]
-    phone = {"is_mobile": True, "has_touch": True, "user_agent": WECHAT} if size == "360" else {}
+    phone = {"is_mobile": True, "has_touch": True, "user_agent": WECHAT} if size != "1280" else {}
     context = browser.new_context(
         viewport={"width": width, "height": height}, locale="zh-CN", timezone_id="Asia/Shanghai", base_url=url,
         java_script_enabled=javascript, **{**phone, **more},

@@ -29,7 +29,7 @@ def test_a_screen_fits_in_both_type_sizes(open_page, person, path, size):
     tools.shoot(page, name_of(person, path), full=True)
     assert tools.overflow(page) == 0
     assert page.complaints == []
-    if size == "360" and path.startswith("/m/"):
+    if size == "360":
         assert tools.small_targets(page, 44) == []
     large = open_page(path, as_=person, size=size, elder=True)
     tools.shoot(large, name_of(person, path) + "-elder", full=True)
@@ -49,6 +49,23 @@ def test_axe_finds_nothing_serious_on_a_screen(chromium, stage, person, path, el
     ]
     size = "1280" if path.startswith("/desk") else "360"
     assert tools.axe(chromium, stage.url, path, size=size, cookies=cookies) == []
+
+
+@pytest.mark.parametrize("percent", [100, 125, 150, 175, 200])
+@pytest.mark.parametrize("elder", [False, True])
+def test_home_takes_every_font_setting_on_the_smallest_phone(open_page, percent, elder):
+    """U-02: WeChat enlarges text by up to twice; at 320 pixels nothing is cut off and nothing overlaps the edge."""
+    page = open_page("/m/", as_="villager", size="320", elder=elder)
+    page.evaluate(
+        "p => { document.documentElement.style.fontSize = p }", f"{(24 if elder else 17) * percent / 100}px"
+    )
+    tools.shoot(page, f"font-{percent}{'-elder' if elder else ''}", full=True)
+    assert tools.overflow(page) == 0
+    cut = page.evaluate(
+        "Array.from(document.querySelectorAll('a, button, p, h1')).filter(x => x.offsetParent !== null"
+        " && x.clientWidth > 1 && x.scrollWidth > x.clientWidth + 1).map(x => x.textContent.trim().slice(0, 20))"
+    )
+    assert cut == []
 
 
 def test_large_type_home_has_four_actions_and_no_more(open_page):

@@ -48,11 +48,11 @@ class Chart:
         return f"chart-{self.key}"
 
     @property
-    def rows(self) -> list[tuple[str, list[str]]]:
-        """The table: label, then one text per series."""
+    def rows(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """The table: label, then (series, text) for each."""
         unit = "%" if self.kind == "share" else ""
         return [
-            (label, [f"{_text(values[n])}{unit}" for _, values in self.series])
+            (label, [(name, f"{_text(values[n])}{unit}") for name, values in self.series])
             for n, label in enumerate(self.labels)
         ]
 

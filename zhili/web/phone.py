@@ -58,7 +58,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "notice_url": _url("m_notice", "m_notices"),
             "claims_url": _url("m_claims"),
             "passbook_url": _url("m_passbook", "m_ledger"),
-            "rulebook_url": _url("m_rulebook"),
+            "rulebook_url": _url("m_rules", "m_rulebook"),
         },
     )
 
@@ -72,7 +72,7 @@ def me(request: HttpRequest) -> HttpResponse:
         Action("积分存折", _url("m_passbook", "m_ledger"), "book-2", "每一笔从哪里来"),
         Action("我的申报", _url("m_claims"), "clipboard-text", "报过的事到哪一步了"),
         Action("代办", _url("m_delegations"), "heart-handshake", "请人帮忙办"),
-        Action("积分细则", _url("m_rulebook"), "scale", "做什么得几分"),
+        Action("积分细则", _url("m_rules", "m_rulebook"), "scale", "做什么得几分"),
         Action("去兑换", _url("m_shop", "m_exchange"), "gift", "积分能换什么"),
     ]
     return render(
