@@ -37,7 +37,8 @@ def refusal(word: str, facts: str | None, *, place: str, period: str = "") -> Le
     message, hint = _SENTENCES.get(
         word, (f"台账没有接受这一批（{word}）", "什么都没有入账，请把这句话告诉管理员。")
     )
-    return LedgerError(message.format(place=place, period=period, **known), hint=hint, word=word)
+    values = {"place": place, "period": period} | known
+    return LedgerError(message.format(**values), hint=hint.format(**values), word=word)
 
 
 _SENTENCES: dict[str, tuple[str, str]] = {

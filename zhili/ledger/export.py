@@ -49,7 +49,9 @@ def export(place: str, out_dir: Path) -> dict[str, int]:
         raise LedgerError(f"文件夹 {out_dir} 不是空的", hint="请换一个新的文件夹，以免混淆两次导出。")
     counts = {}
     for name, (model, fields, order) in _FIELDS.items():
-        rows = model._default_manager.filter(place=place).order_by(*order).values_list(*fields).iterator(CHUNK)
+        rows = (
+            model._default_manager.filter(place=place).order_by(*order).values_list(*fields).iterator(CHUNK)
+        )
         with (out_dir / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             counts[name] = _write(file, fields, rows)
     (out_dir / "SCHEMA.md").write_text(_schema(place), encoding="utf-8")

@@ -20,7 +20,7 @@ from uuid import UUID
 import psycopg
 from django.db import connection, transaction
 
-from zhili.common.hashing import digest
+from zhili.common.hashing import ALGORITHMS, digest
 from zhili.common.scope import EVERYWHERE, scoped
 from zhili.ledger import chain
 from zhili.ledger.check_sums import SUMS
@@ -193,23 +193,28 @@ class _Chain:
     place: str
     batches: dict[int, Batch]
     closes: dict[int, PeriodClose]
+    closings: dict[int, list[bytes]]
     head: bytes = chain.ZERO_HEAD
     seq: int = 0
+    # Looked at once the stream is over: while it runs, the connection can answer nothing else.
+    bad: list[tuple[bytes, Batch, bool]] = field(default_factory=list)
 
 
 def _check_chain(report: Report, place: str, progress: Progress | None) -> None:
     batches = {b.seq: b for b in Batch.objects.filter(place=place)}
     report.counts["batches"] += len(batches)
-    state = _Chain(report, place, batches, {c.seq: c for c in PeriodClose.objects.filter(place=place)})
+    closes = {c.seq: c for c in PeriodClose.objects.filter(place=place)}
+    before = len(report.problems)
+    state = _Chain(report, place, batches, closes, _closings(place, closes))
     leaves: list[bytes] = []
     bad: list[bytes] = []
     current = 0
-    algorithm, sha = "", hashlib.sha256
+    algorithm, sha = chain.ALGORITHM, hashlib.sha256
     for seq, line in _stream(place, report, progress):
         if seq != current:
             _finish(state, current, leaves, bad)
             leaves, bad, current = [], [], seq
-            algorithm = batches[seq].algorithm if seq in batches else "sha256"
+            algorithm = _algorithm(batches.get(seq))
         _, leaf, commitment, salt, cause, body = line.split(b"\t")
         if b"\\" in cause:
             cause = _unescape(cause)
@@ -223,8 +228,17 @@ def _check_chain(report: Report, place: str, progress: Progress | None) -> None:
             bad.append(line)
     _finish(state, current, leaves, bad)
     _finish(state, max(batches, default=0) + 1, [], [])
+    for line, batch, whole in state.bad:
+        _say_line(state, line, batch, whole)
+    report.problems[before:] = sorted(
+        report.problems[before:], key=lambda p: (p.seq or 0, p.table != "ledger_transfer")
+    )
     if state.seq:
         report.heads[place] = (state.seq, state.head.hex())
+
+
+def _algorithm(batch: Batch | None) -> str:
+    return batch.algorithm if batch is not None and batch.algorithm in ALGORITHMS else chain.ALGORITHM
 
 
 def _stream(place: str, report: Report, progress: Progress | None) -> Iterator[tuple[int, bytes]]:
@@ -254,7 +268,7 @@ def _finish(state: _Chain, seq: int, leaves: list[bytes], bad: list[bytes]) -> N
         return
     last = max(state.batches, default=0)
     while state.seq + 1 < seq and state.seq < last:
-        _check_batch(state, state.seq + 1, _assertions(state, state.seq + 1), [])
+        _check_batch(state, state.seq + 1, state.closings.get(state.seq + 1, []), [])
     if leaves:
         if seq not in state.batches:
             _say(state, "ledger_batch", f"{state.place}/{seq}", "", "流水在，批次不在", seq)
@@ -269,11 +283,12 @@ def _check_batch(state: _Chain, seq: int, leaves: list[bytes], bad: list[bytes])
     if batch is None:
         _say(state, "ledger_batch", name, "seq", f"缺第 {seq} 批", seq)
         return
-    hash_ = chain.hasher(batch.algorithm)
+    if batch.algorithm not in ALGORITHMS:
+        _say(state, "ledger_batch", name, "algorithm", "没有这种摘要算法", seq)
+    hash_ = chain.hasher(_algorithm(batch))
     root = chain.merkle_root(hash_, leaves)
     whole = root == bytes(batch.root)
-    for line in bad:
-        _say_line(state, line, batch, whole)
+    state.bad += [(line, batch, whole) for line in bad[:PROBLEMS_MAX]]
     if batch.id != chain.batch_id(state.place, seq):
         _say(state, "ledger_batch", name, "id", "批次编号不对", seq)
     if bytes(batch.previous_head) != state.head:
@@ -290,20 +305,18 @@ def _check_batch(state: _Chain, seq: int, leaves: list[bytes], bad: list[bytes])
     state.head = bytes(batch.head)
 
 
-def _assertions(state: _Chain, seq: int) -> list[bytes]:
-    """The leaves of a closing batch. A batch without lines that closes nothing is missing its lines."""
-    close = state.closes.get(seq)
-    if close is None:
-        return []
-    rows = Assertion.objects.filter(place=state.place, seq=seq).order_by("index")
-    sha = hashlib.sha256
-    span = f"{close.period}|{chain.days(close.starts)}|{chain.days(close.ends)}"
-    return [
-        sha(
-            f"\0zhili-assertion/1|{a.place}|{a.seq}|{a.index}|{a.account}|{a.credits}|{a.debits}|{a.reserved}|{span}".encode()
-        ).digest()
-        for a in rows
-    ]
+def _closings(place: str, closes: dict[int, PeriodClose]) -> dict[int, list[bytes]]:
+    """The leaves of every closing batch. A batch without lines that closes nothing is missing its lines."""
+    found: dict[int, list[bytes]] = {seq: [] for seq in closes}
+    for a in Assertion.objects.filter(place=place).order_by("seq", "index").iterator(10_000):
+        close = closes.get(a.seq)
+        if close is not None:
+            text = (
+                f"\0zhili-assertion/1|{a.place}|{a.seq}|{a.index}|{a.account}|{a.credits}|{a.debits}|{a.reserved}|"
+                f"{close.period}|{chain.days(close.starts)}|{chain.days(close.ends)}"
+            )
+            found[a.seq].append(hashlib.sha256(text.encode()).digest())
+    return found
 
 
 def _say(state: _Chain, table: str, id: str, column: str, what: str, seq: int | None) -> None:
@@ -314,7 +327,7 @@ def _say_line(state: _Chain, line: bytes, batch: Batch, whole: bool) -> None:
     """Name the row, and the column where it can be told."""
     id = UUID(line.split(b"|")[4].decode())
     row = Transfer.objects.get(id=id)
-    hash_ = chain.hasher(batch.algorithm)
+    hash_ = chain.hasher(_algorithm(batch))
     leaf = chain.leaf(hash_, line_of(row))
     sealed = chain.commitment(hash_, bytes(row.salt), row.cause)
     column, what = "", "内容与流水指纹对不上"

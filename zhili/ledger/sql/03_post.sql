@@ -51,6 +51,13 @@ CREATE OR REPLACE FUNCTION ledger_check_links(
 DECLARE
   bad uuid;
 BEGIN
+  -- Said first, because a second attempt would also find the purse changed and complain of that.
+  IF EXISTS (SELECT FROM ledger_transfer o WHERE o.pending_of = ANY (p_pending)) THEN
+    PERFORM ledger_refuse('transfer_resolved_once');
+  END IF;
+  IF EXISTS (SELECT FROM ledger_transfer o WHERE o.reverses = ANY (p_reverses)) THEN
+    PERFORM ledger_refuse('transfer_reversed_once');
+  END IF;
   SELECT u.id INTO bad FROM unnest(p_ids, p_debits, p_credits, p_amounts, p_pending) AS u(id, d, c, amount, pending)
     LEFT JOIN ledger_transfer o ON o.id = u.pending AND o.place = p_place
   WHERE u.pending IS NOT NULL AND (o.id IS NULL OR o.phase <> 'pending' OR o.amount <> u.amount

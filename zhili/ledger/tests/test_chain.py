@@ -22,7 +22,9 @@ LINE = dict(
 )  # fmt: skip
 GOLDEN_LINE = (
     "zhili-transfer/1|511702109200|7|2|01890a5d-ac96-774b-bcce-b302099a8057|00000000-0000-0000-0000-000000000001|"
-    "00000000-0000-0000-0000-000000000002|250|0|award|posted|||8221|2022-07-08T01:02:03.000045Z|2022-Q3|0|" + "0" * 64
+    "00000000-0000-0000-0000-000000000002|250|0|award|posted|||8221|2022-07-08T01:02:03.000045Z|2022-Q3|0|"
+    + "0"
+    * 64
 )
 
 
@@ -30,8 +32,14 @@ def test_the_line_is_golden() -> None:
     """T-01: the canonical form never changes; if this fails, every stored digest breaks."""
     assert chain.transfer_line(**LINE) == GOLDEN_LINE
     assert chain.leaf(SHA, GOLDEN_LINE).hex() == hashlib.sha256(b"\0" + GOLDEN_LINE.encode()).hexdigest()
-    assert chain.leaf(SHA, GOLDEN_LINE).hex() == "7574e285860a69897d37c974172fe82ba62297f042c488fdd760faa843a281d7"
-    assert chain.leaf(SM3, GOLDEN_LINE).hex() == "28c25b5334fb0b505ee37ba67131814ded058272b73844b25da039ef83859a8a"
+    assert (
+        chain.leaf(SHA, GOLDEN_LINE).hex()
+        == "7574e285860a69897d37c974172fe82ba62297f042c488fdd760faa843a281d7"
+    )
+    assert (
+        chain.leaf(SM3, GOLDEN_LINE).hex()
+        == "28c25b5334fb0b505ee37ba67131814ded058272b73844b25da039ef83859a8a"
+    )
 
 
 def test_head_is_golden() -> None:
