@@ -18,6 +18,8 @@ import zhili.people.desk
 import zhili.people.desk_import
 import zhili.people.desk_roles
 import zhili.people.phone
+import zhili.places.desk
+import zhili.places.open
 import zhili.rulebook.desk
 import zhili.rulebook.open
 import zhili.rulebook.phone
@@ -54,6 +56,7 @@ desk_pages: Pages = [
     *zhili.web.passbook_paper.desk_urlpatterns,
     *zhili.web.desk.urlpatterns,
     *zhili.people.desk.urlpatterns,
+    *zhili.places.desk.urlpatterns,
     *zhili.people.desk_import.urlpatterns,
     *zhili.people.desk_roles.urlpatterns,
     *zhili.web.household_changes.urlpatterns,
@@ -62,6 +65,7 @@ desk_pages: Pages = [
     *zhili.rulebook.desk.urlpatterns,
 ]
 open_pages: Pages = [
+    *zhili.places.open.urlpatterns,
     *zhili.notices.open.urlpatterns,
     *zhili.ledger.open.urlpatterns,
     *zhili.web.notice_paper.urlpatterns,

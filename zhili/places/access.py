@@ -1,0 +1,42 @@
+"""Who may change the tree of places and a village's settings. Roles are asked by name: people stand above."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rules
+
+from zhili.common.errors import NotAllowed
+
+
+@rules.predicate
+def changes_places(user: Any, place: str | None = None) -> bool:
+    """The county and its system administrator: names, merges, codes."""
+    return bool(user.has_role("county", "system_admin", place=place))
+
+
+@rules.predicate
+def sets_village(user: Any, place: str | None = None) -> bool:
+    """The clerk in the village; the township and the system administrator above it."""
+    return bool(user.has_role("clerk", "township", "system_admin", place=place))
+
+
+rules.add_perm("places.change", changes_places)  # obj: place code
+rules.add_perm("places.settings", sets_village)  # obj: place code
+
+
+def may(user: Any, permission: str, place: str | None = None) -> bool:
+    """The predicate itself; no superuser walks round it (A-07)."""
+    return bool(
+        user is not None
+        and user.is_authenticated
+        and user.is_active
+        and rules.has_perm(permission, user, place)
+    )
+
+
+def must(user: Any, permission: str, place: str) -> None:
+    """NotAllowed unless `user` may. `user` None: the administrator at the machine itself."""
+    if user is not None and not may(user, permission, place):
+        what = "修改区划" if permission == "places.change" else "修改村设置"
+        raise NotAllowed(f"您的身份不能{what}。需要的话，请找区县系统管理员。")
