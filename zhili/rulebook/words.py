@@ -198,10 +198,9 @@ def rounding_words(item: Item) -> str:
 
 def cap_words(cap: Cap, *, deduction: bool = False) -> str:
     """“每月最多 4 次”, “每月最多 20 分”, “每年最多扣 10 分”."""
-    parts = [] if cap.times is None else [f"{cap.times} 次"]
-    if cap.points is not None:
-        parts.append(f"{'扣 ' if deduction else ''}{format_points(cap.points)} 分")
-    return f"{EVERY[cap.every]}最多 {'、'.join(parts)}"
+    times = "" if cap.times is None else f" {cap.times} 次"
+    points = "" if cap.points is None else f"{'扣' if deduction else ''} {format_points(cap.points)} 分"
+    return f"{EVERY[cap.every]}最多{times}{'、' if times and points else ''}{points.strip() if times else points}"
 
 
 def caps_words(caps: tuple[Cap, ...], *, per: str | None = None, deduction: bool = False) -> str:
@@ -303,7 +302,7 @@ def state_words(
         return State("施行中", f"{_day(valid_from)}起施行{end}")
     if status == "consultation":
         end = _day(date.fromisoformat(until)) if until else ""
-        return State("征求意见", f"正在征求意见，到{end}为止" if end else "正在征求意见")
+        return State("征求意见", f"正在征求意见，到 {end}为止" if end else "正在征求意见")
     return {
         "draft": State("草稿", "还在起草，只有办事人员看得到"),
         "adopted": State("已通过，待备案", "会议已经表决通过，等乡镇登记备案"),
