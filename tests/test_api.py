@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 import time_machine
 from django.core.cache import cache
 from PIL import Image
 
-from tests.books import make_book
+from tests.books import SMALL_BOOK, make_book
 from tests.cast import NEXT_VILLAGE
 from tests.machine import Machine
 from tests.month import approved, home
 from zhili.claims.models import Claim
 from zhili.common.ids import uuid7
 from zhili.common.points import parse_points
-from zhili.people.models import Membership
+from zhili.people.models import Household, Membership
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("api")]
 OCTOBER = "2026-10-25 10:00:00+08:00"
@@ -286,21 +287,77 @@ def test_a_reversal_needs_two_keys(village):
     with at(CLOSING):
         assert clerk.post(f"/notices/{notice['id']}/close").status_code == 200
         page = clerk.get(f"/households/{village.household.pk}/statement", purse="merit").json()
-        asked = {"transfers": [page["entries"][0]["transfer"]], "reason": "日期记错", "period": "2026-11"}
         path = f"/villages/{village.place}/reversals"
-        sealed = clerk.post(f"{path}/request", asked).json()["request"]
-        assert elder.post(f"{path}/request", asked).status_code == 403
-        assert clerk.post(path, {"request": sealed}).status_code == 403
-        assert elder.post(path, {"request": sealed[:-3] + "xyz"}).status_code == 422
+        asked = {"id": str(uuid7()), "transfer": page["entries"][0]["transfer"], "reason": "日期记错"}
+        assert elder.post(path, asked).status_code == 403
+        made = clerk.post(path, asked)
+        assert made.status_code == 201 and clerk.post(path, asked).json() == made.json()
+        assert clerk.post(path, asked | {"reason": "别的理由"}).status_code == 409
+        assert elder.get(path).json()["total"] == 1
+        decide = f"/reversals/{made.json()['id']}/decide"
+        assert clerk.post(decide, {"agree": True}).status_code == 403
+        assert Machine(village.stranger_clerk).post(decide, {"agree": True}).status_code == 403
         before = clerk.get(f"/households/{village.household.pk}/statement", purse="merit").json()
         assert before["closing"] == "2"
-        done = elder.post(path, {"request": sealed})
-        assert done.status_code == 200 and done.json()["count"] == 1, done.content.decode()
-        after = clerk.get(f"/households/{village.household.pk}/statement", purse="merit").json()
-        assert after["closing"] == "0" and after["entries"][0]["reversed"]
-        assert elder.post(path, {"request": sealed}).status_code in (200, 409)
-        again = clerk.get(f"/households/{village.household.pk}/statement", purse="merit").json()
-        assert again == after
+        done = elder.post(decide, {"agree": True})
+        assert done.status_code == 200 and done.json()["status"] == "done", done.content.decode()
+        assert elder.post(decide, {"agree": True}).status_code == 409
+        for purse in ("merit", "spend"):
+            after = clerk.get(f"/households/{village.household.pk}/statement", purse=purse).json()
+            assert after["closing"] == "0" and after["entries"][0]["reversed"]
+
+
+def sheet(text: str) -> io.BytesIO:
+    data = io.BytesIO(text.encode())
+    data.name = "户.csv"
+    return data
+
+
+def test_a_sheet_of_households_by_machine(village):
+    """U-50, C-09: checked, applied, and known again; with one bad cell nothing is written."""
+    clerk, path = Machine(village.clerk), f"/villages/{village.place}/households/import"
+    good = "户编号,组,姓名,与户主关系\n9001,4组,演示丑,户主\n9001,4组,演示寅,配偶\n"
+    checked = clerk.upload(path, {"file": sheet(good)}).json()
+    assert (checked["applied"], checked["rows"], checked["error_count"]) == (False, 2, 0), checked
+    assert not Household.objects.filter(code="9001").exists()
+    assert clerk.upload(f"{path}?apply=true", {"file": sheet(good)}).json()["applied"]
+    assert Household.objects.filter(code="9001").exists()
+    again = clerk.upload(f"{path}?apply=true", {"file": sheet(good)}).json()
+    assert (again["applied"], again["repeated"]) == (False, True)
+    bad = clerk.upload(
+        f"{path}?apply=true", {"file": sheet(good.replace("9001", "9002").replace("户主", "师傅"))}
+    )
+    assert not bad.json()["applied"] and bad.json()["errors"][0]["hint"]
+    assert not Household.objects.filter(code="9002").exists()
+    assert clerk.upload(path, {"file": io.BytesIO(b"\x00\x01 no table")}).status_code == 422
+    assert Machine(village.villager).upload(path, {"file": sheet(good)}).status_code == 403
+
+
+def test_the_book_leaves_in_open_form(village):
+    """L-16: a zip of CSV and beancount text, without a name, for those who audit."""
+    approved(village)
+    path = f"/villages/{village.place}/ledger/export"
+    with at(OPENING):
+        clerk = Machine(village.clerk)
+        assert clerk.get(path).status_code == 422
+        notice = clerk.post(f"/villages/{village.place}/notices", {"period": "2026-10"}).json()
+    with at(CLOSING):
+        clerk.post(f"/notices/{notice['id']}/close")
+        answer = Machine(village.audit_admin).get(path)
+        assert answer["Content-Type"] == "application/zip"
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert {"transfers.csv", "batches.csv", "ledger.beancount"} <= set(archive.namelist())
+            assert "演示".encode() not in b"".join(archive.read(name) for name in archive.namelist())
+        assert Machine(village.villager).get(path).status_code == 403
+
+
+def test_scores_by_machine(village):
+    """The calculator on a book and events, for those who plan; a villager's key may not."""
+    body = {"text": SMALL_BOOK, "events": "event,account,item,occurred_on\ne1,1001,HJ01,2026-10-20\n"}
+    found = Machine(village.clerk).post("/rulebook-score", body).json()
+    assert [(one["event"], one["awarded"]) for one in found["events"]] == [("e1", "2")]
+    assert Machine(village.clerk).post("/rulebook-score", body | {"events": "a,b\n1,2"}).status_code == 422
+    assert Machine(village.villager).post("/rulebook-score", body).status_code == 403
 
 
 def test_too_much_at_once_is_refused(village):

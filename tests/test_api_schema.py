@@ -33,7 +33,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 ROLES = ("clerk", "villager", "supervisor", "township", None)
-EXAMPLES = 4
+EXAMPLES = 3
 
 
 @pytest.fixture(autouse=True)

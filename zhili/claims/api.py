@@ -1,39 +1,32 @@
-"""申报评议 for machines: hand in (one, with photos, up to 500), read, take back, decide.
+"""申报评议 for machines: read, take back, decide. Handing in stands in api_submit.py.
 
-A claim's id is a UUIDv7 made by the caller and is its key for ever: the same id with the same body answers 200
-with the claim that is there, with another body 409. Names and words follow people/api.py: township and county
-see masked names and no free text.
+Names and words follow people/api.py: township and county see masked names and no free text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, File, Form, Query, Router, Schema, Status
-from ninja.files import UploadedFile
+from ninja import Field, Query, Router, Schema
 
 from zhili.claims import actions
 from zhili.claims.access import access_claim, access_evidence, leads_group, may, of_household
-from zhili.claims.errors import ClaimError
 from zhili.claims.models import Claim
-from zhili.claims.photos import PHOTOS_MAX, open_photo
-from zhili.claims.queries import claim_story, evidence_of, preview, review_queue, village_claims
+from zhili.claims.photos import open_photo
+from zhili.claims.queries import claim_story, evidence_of, review_queue, village_claims
 from zhili.common.api import (
     Day,
     Line,
-    NewKey,
     Page,
     PagingQuery,
     PlaceCode,
     Points,
     PointsText,
-    Quantity,
     answers,
     caller,
     page_of,
@@ -41,35 +34,10 @@ from zhili.common.api import (
 )  # fmt: skip
 from zhili.common.errors import NotAllowed
 from zhili.common.points import parse_points
-from zhili.people.access import access_household
 from zhili.people.api import NAMED, groups_led, household_rows
-from zhili.people.models import Household, Membership, Resident, User
-from zhili.people.queries import find_by_card
+from zhili.people.models import User
 
 router = Router(tags=["申报评议"])
-BATCH_MAX: Final = 500
-Role = Membership.Role
-
-
-class ClaimIn(Schema):
-    """A claim to hand in. household: its id, its number, or what its card says. item: code in the book of that
-    day. quantity: decimal text. reminded_on, heard: for a deduction. Anything else that is sent is ignored."""
-
-    id: NewKey
-    household: Annotated[Line, Field(min_length=1, max_length=200)]
-    item: Annotated[Line, Field(min_length=1, max_length=32)]
-    occurred_on: Day
-    channel: Literal["api", "offline"] = "api"
-    resident: UUID | None = None
-    on_behalf_of: UUID | None = None
-    quantity: Quantity | None = None
-    grade: Annotated[Line, Field(max_length=20)] = ""
-    text: Annotated[Line, Field(max_length=300)] = ""
-    witness: Annotated[Line, Field(max_length=60)] = ""
-    document: Annotated[Line, Field(max_length=100)] = ""
-    activity: Annotated[Line, Field(max_length=60)] = ""
-    reminded_on: Day | None = None
-    heard: Annotated[Line, Field(max_length=300)] = ""
 
 
 class ClaimRow(Schema):
@@ -172,160 +140,6 @@ def list_claims(
     }
     rows = rows.filter(**{key: value for key, value in wanted.items() if value})
     return page_of(rows, paging, lambda cut: claim_rows(by, cut))
-
-
-def _household(place: str, text: str) -> Household:
-    """By id, number or card; whatever is not of this village is simply not found."""
-    try:
-        found = Household.objects.filter(place=place, pk=UUID(text)).first()
-    except ValueError:
-        found = find_by_card(place, text)
-    if found is None:
-        raise ClaimError("没有找到这一户", field="household", hint="请核对户编号，或重新扫卡。")
-    return found
-
-
-def _resident(place: str, id: UUID | None, field: str) -> Resident | None:
-    if id is None:
-        return None
-    found = Resident.objects.filter(place=place, pk=id).first()
-    if found is None:
-        raise ClaimError("没有找到这个人", field=field, hint="请核对后再发。")
-    return found
-
-
-def _draft(place: str, body: ClaimIn, photos: Sequence[bytes] = ()) -> actions.Draft:
-    return actions.Draft(
-        id=body.id,
-        household=_household(place, body.household),
-        item=body.item,
-        occurred_on=body.occurred_on,
-        channel=body.channel,
-        resident=_resident(place, body.resident, "resident"),
-        on_behalf_of=_resident(place, body.on_behalf_of, "on_behalf_of"),
-        quantity=None if body.quantity is None else Decimal(body.quantity),
-        photos=tuple(photos),
-        **body.dict(include={"grade", "text", "witness", "document", "activity", "reminded_on", "heard"}),
-    )
-
-
-def _submit(by: Any, place: str, drafts: list[actions.Draft]) -> tuple[bool, list[Claim]]:
-    """Whether anything is new, and the claims in the order given."""
-    ids = [draft.id for draft in drafts]
-    if len(set(ids)) < len(ids):
-        raise ClaimError("同一个 id 在这一批里出现了两次", field="claims", hint="每条申报要有自己的 id。")
-    known = Claim.objects.filter(pk__in=ids).count()
-    claims = actions.submit_many(by=by, place=place, drafts=drafts)
-    fresh = {row.pk: row for row in village_claims(place).filter(pk__in=ids)}
-    return known < len(ids), [fresh[claim.pk] for claim in claims]
-
-
-@router.post(
-    "/villages/{place}/claims",
-    auth=caller("claims.submit"),
-    response=answers(ClaimRow, created=True),
-    summary="申报一条",
-)
-def submit_one(request: HttpRequest, place: PlaceCode, body: ClaimIn) -> Any:
-    """Hand in one claim without photos."""
-    by: Any = request.user
-    new, claims = _submit(by, place, [_draft(place, body)])
-    return Status(201 if new else 200, claim_rows(by, claims)[0])
-
-
-@router.post(
-    "/villages/{place}/claims/with-photos",
-    auth=caller("claims.submit"),
-    response=answers(ClaimRow, created=True),
-    summary="申报一条，带照片",
-)
-def submit_with_photos(
-    request: HttpRequest,
-    place: PlaceCode,
-    body: Form[ClaimIn],
-    photos: Annotated[list[UploadedFile], File(description="照片，最多 6 张，共 10 MB")],
-) -> Any:
-    """Hand in one claim with up to six photos (multipart). They are re-encoded and stripped of metadata."""
-    by: Any = request.user
-    new, claims = _submit(by, place, [_draft(place, body, _bytes(photos))])
-    return Status(201 if new else 200, claim_rows(by, claims)[0])
-
-
-def _bytes(photos: list[UploadedFile]) -> list[bytes]:
-    if len(photos) > PHOTOS_MAX:
-        raise ClaimError(f"照片最多 {PHOTOS_MAX} 张，这里有 {len(photos)} 张", field="photos")
-    return [photo.read() for photo in photos]
-
-
-class ClaimsIn(Schema):
-    """Up to 500 claims of one village, all or nothing."""
-
-    claims: list[ClaimIn] = Field(min_length=1, max_length=BATCH_MAX)
-
-
-@router.post(
-    "/villages/{place}/claims/batch",
-    auth=caller("claims.submit"),
-    response=answers(list[ClaimRow], created=True),
-    summary="申报一批",
-)
-def submit_batch(request: HttpRequest, place: PlaceCode, body: ClaimsIn) -> Any:
-    """Hand in many, in the order given. If one is refused, none is taken; the message names the household."""
-    by: Any = request.user
-    new, claims = _submit(by, place, [_draft(place, one) for one in body.claims])
-    return Status(201 if new else 200, claim_rows(by, claims))
-
-
-class Question(Schema):
-    """What an event would bring. points: the score people would set, for items by range."""
-
-    household: Annotated[Line, Field(min_length=1, max_length=200)]
-    item: Annotated[Line, Field(min_length=1, max_length=32)]
-    occurred_on: Day
-    resident: UUID | None = None
-    quantity: Quantity | None = None
-    grade: Annotated[Line, Field(max_length=20)] = ""
-    points: PointsText | None = None
-
-
-class Answer(Schema):
-    """points: after caps; raw: before; null where people set them (span says the range). why: steps in words."""
-
-    points: Points | None
-    raw: Points | None
-    why: list[str]
-    review: str
-    evidence: str
-    span: str
-
-
-@router.post(
-    "/villages/{place}/claims/preview",
-    auth=caller("claims.submit"),
-    response=answers(Answer),
-    summary="试算一条",
-)
-def preview_one(request: HttpRequest, place: PlaceCode, body: Question) -> Any:
-    """What a claim would bring on top of what the household has, and why. For those who may see the household."""
-    household = access_household(request.user, _household(place, body.household).pk)
-    found = preview(
-        place,
-        household,
-        _resident(place, body.resident, "resident"),
-        body.item,
-        body.occurred_on,
-        None if body.quantity is None else Decimal(body.quantity),
-        body.grade,
-        None if body.points is None else parse_points(body.points),
-    )
-    return Answer(
-        points=points_text(found.points),
-        raw=points_text(found.raw),
-        why=found.why,
-        review=found.review,
-        evidence=found.evidence,
-        span=found.span,
-    )
 
 
 class QueueItem(Schema):
@@ -470,41 +284,6 @@ def withdraw(request: HttpRequest, claim_id: UUID, body: Reason) -> Any:
     """Take back a claim nobody has decided on."""
     by: Any = request.user
     claim = actions.withdraw_claim(by=by, claim=access_claim(by, claim_id), reason=body.reason)
-    return claim_rows(by, [claim])[0]
-
-
-class More(Schema):
-    """What is added to a claim that was returned; what is left out stays."""
-
-    quantity: Quantity | None = None
-    grade: Annotated[Line, Field(max_length=20)] | None = None
-    text: Annotated[Line, Field(max_length=300)] | None = None
-    witness: Annotated[Line, Field(max_length=60)] = ""
-    document: Annotated[Line, Field(max_length=100)] = ""
-    heard: Annotated[Line, Field(max_length=300)] | None = None
-
-
-@router.post(
-    "/claims/{claim_id}/resubmit",
-    auth=caller("claims.see"),
-    response=answers(ClaimRow),
-    summary="补充后再报，可带照片",
-)
-def resubmit(
-    request: HttpRequest,
-    claim_id: UUID,
-    body: Form[More],
-    photos: Annotated[list[UploadedFile], File(description="照片，最多 6 张")],
-) -> Any:
-    """Hand in again what a reviewer returned (multipart)."""
-    by: Any = request.user
-    claim = actions.resubmit_claim(
-        by=by,
-        claim=access_claim(by, claim_id),
-        quantity=None if body.quantity is None else Decimal(body.quantity),
-        photos=_bytes(photos),
-        **body.dict(include={"grade", "text", "witness", "document", "heard"}),
-    )
     return claim_rows(by, [claim])[0]
 
 

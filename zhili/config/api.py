@@ -16,7 +16,9 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 from ninja.throttling import SimpleRateThrottle
 
 import zhili.claims.api
+import zhili.claims.api_submit
 import zhili.ledger.api
+import zhili.ledger.api_office
 import zhili.notices.api
 import zhili.people.api
 import zhili.places.api
@@ -33,7 +35,9 @@ log = logging.getLogger(__name__)
 API = "/api/v1/"
 # Requests a minute: a villager's key, a worker's or a machine's key, an address without a key (W-07).
 RATES: Final = {"villager": 60, "staff": 600, "open": 120}
-_CONFLICTS: Final = frozenset({"key_used", "busy", "period_closed", "transfer_reversed_once"})
+_CONFLICTS: Final = frozenset(
+    {"key_used", "busy", "period_closed", "transfer_reversed_once", "reversal_decided"}
+)
 
 
 class Rate(SimpleRateThrottle):
@@ -57,8 +61,10 @@ api = NinjaAPI(
     docs_url=None,  # the viewer's pages need inline script, which our pages forbid
     throttle=[Rate()],
 )
+# One router a room: two routers under one path would hide each other's methods.
 for room in (
-    zhili.places.api, zhili.people.api, zhili.rulebook.api, zhili.claims.api, zhili.notices.api, zhili.ledger.api,
+    zhili.places.api, zhili.people.api, zhili.rulebook.api, zhili.claims.api_submit, zhili.notices.api,
+    zhili.ledger.api_office,
 ):  # fmt: skip
     api.add_router("", room.router)
 

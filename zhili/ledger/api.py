@@ -1,26 +1,18 @@
-"""台账 for machines: balances, passbooks, totals; and for everybody the fingerprints and the proof of one
-line.
-
-A reversal needs two people and each speaks with their own key: the clerk asks and gets a sealed request, a
-council member or supervisor carries it out. Nothing is stored before the second has agreed.
-"""
+"""台账 for machines: balances, passbooks, totals; and for everybody the fingerprints and the proof of one line."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from django.core import signing
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from zhili.audit.actions import record
 from zhili.common.api import (
     SLIP,
     Day,
     Digest,
-    Line,
     Page,
     PagingQuery,
     PlaceCode,
@@ -31,15 +23,12 @@ from zhili.common.api import (
 )  # fmt: skip
 from zhili.common.errors import NotFound
 from zhili.common.points import format_points
-from zhili.ledger.actions import Posted, reverse
-from zhili.ledger.errors import LedgerError
 from zhili.ledger.queries import (
     Head,
     Receipt,
     Statement,
     balances,
     find_receipt,
-    head_short,
     heads,
     period_totals,
     statement,
@@ -50,9 +39,6 @@ from zhili.people.api import household_rows, seen_households
 from zhili.people.models import Household, User
 
 router = Router(tags=["台账"])
-SEAL: Final = "zhili.ledger.reversal"
-SEAL_DAYS: Final = 7
-REVERSED_MAX: Final = 100
 Purse = Annotated[str, Field(pattern=r"^[0-9A-Za-z_]{1,20}$")]
 PeriodCode = Annotated[str, Field(pattern=r"^[0-9A-Zever-]{4,12}$", examples=["2026-10"])]
 
@@ -351,100 +337,4 @@ def _receipt(found: Receipt) -> ReceiptAnswer:
         head=found.head,
         head_short=found.head_short,
         proven=found.proven,
-    )
-
-
-class ReversalAsked(Schema):
-    """Which lines to take back, why, and into which open period the counter-entries go."""
-
-    transfers: list[UUID] = Field(min_length=1, max_length=REVERSED_MAX)
-    reason: Annotated[Line, Field(min_length=2, max_length=200)]
-    period: PeriodCode
-
-
-class SealedRequest(Schema):
-    """Hand `request` to a council member or supervisor; good for seven days."""
-
-    request: str
-    days: Literal[7]
-
-
-@router.post(
-    "/villages/{place}/reversals/request",
-    auth=caller("ledger.reverse"),
-    response=answers(SealedRequest),
-    summary="提出冲正",
-)
-def ask_reversal(request: HttpRequest, place: PlaceCode, body: ReversalAsked) -> Any:
-    """First key, the clerk's. Changes nothing in the book."""
-    by: Any = request.user
-    must(by, "ledger.reverse", place)
-    asked = {
-        "place": place,
-        "by": by.pk,
-        "transfers": sorted(str(id) for id in body.transfers),
-        "reason": body.reason,
-        "period": body.period,
-    }
-    record("ledger.ask_reversal", by=by, place=place, transfers=asked["transfers"], reason=body.reason)
-    return SealedRequest(request=signing.dumps(asked, salt=SEAL, compress=True), days=SEAL_DAYS)
-
-
-class ReversalAgreed(Schema):
-    """The sealed request as the clerk got it."""
-
-    request: str = Field(min_length=10, max_length=20_000)
-
-
-class PostedAnswer(Schema):
-    """The batch of counter-entries. replayed: it was there already."""
-
-    batch: int
-    head: Digest
-    short: str
-    count: int
-    replayed: bool
-
-
-@router.post(
-    "/villages/{place}/reversals",
-    auth=caller("ledger.approve_reversal"),
-    response=answers(PostedAnswer),
-    summary="同意并办理冲正",
-)
-def agree_reversal(request: HttpRequest, place: PlaceCode, body: ReversalAgreed) -> Any:
-    """Second key: somebody who had no part in the original agrees, and it is posted."""
-    by: Any = request.user
-    must(by, "ledger.approve_reversal", place)
-    try:
-        asked = signing.loads(body.request, salt=SEAL, max_age=SEAL_DAYS * 86_400)
-    except signing.SignatureExpired:
-        raise LedgerError("这份冲正申请已过七天", field="request", hint="请村文书重新提出。") from None
-    except Exception:  # whatever a forged text may break in the reading
-        raise LedgerError(
-            "这份冲正申请读不出来", field="request", hint="请原样发送村文书得到的内容。"
-        ) from None
-    if asked["place"] != place:
-        raise NotFound("没有这份申请。")
-    clerk = User.objects.filter(pk=asked["by"], is_active=True).first()
-    if clerk is None:
-        raise LedgerError("提出冲正的人已经停用", hint="请现任村文书重新提出。")
-    posted = reverse(
-        [UUID(id) for id in asked["transfers"]],
-        place=place,
-        by=clerk,
-        approved_by=by,
-        reason=asked["reason"],
-        period=asked["period"],
-    )
-    return _posted(posted)
-
-
-def _posted(posted: Posted) -> PostedAnswer:
-    return PostedAnswer(
-        batch=posted.seq,
-        head=posted.head.hex(),
-        short=head_short(posted.head),
-        count=posted.count,
-        replayed=posted.replayed,
     )

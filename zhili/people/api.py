@@ -11,16 +11,19 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, File, Query, Router, Schema
+from ninja.files import UploadedFile
 
 from zhili.common.api import Line, Page, PagingQuery, PlaceCode, answers, caller, page_of
 from zhili.common.masking import mask_id, mask_name, mask_phone, public_address
 from zhili.people.access import access_household, leads_group, may, must
+from zhili.people.importing import apply_households, read_households
 from zhili.people.models import Household, Membership, Resident, User
 from zhili.people.queries import head_names, matching, members
 from zhili.people.secrets import open_id_number, open_phone
 
 router = Router(tags=["户与人"])
+ERRORS_SHOWN: Final = 200
 Role = Membership.Role
 NAMED: Final = (Role.CLERK, Role.SUPERVISOR, Role.REVIEWER, Role.COUNCIL, Role.GROUP_LEADER)
 """Roles of the village that see whole names of its people; everybody else sees 张*."""
@@ -172,3 +175,65 @@ def _member(by: User, household: Household, person: Resident) -> MemberRow:
         id_number=mask_id(open_id_number(person.id_number_secret)) or None if clerk else None,
         phone=mask_phone(open_phone(person.phone_secret)) or None if clerk else None,
     )
+
+
+class CellRow(Schema):
+    """One cell to mend: row as Excel counts, the column's letter and heading, what is wrong, what to do."""
+
+    row: int
+    column: str
+    title: str
+    message: str
+    hint: str
+
+
+class SheetAnswer(Schema):
+    """What a sheet would do, or (applied) has done. repeated: this very content was taken before. counts: new,
+    changed, unchanged … by kind. errors: the first 200 cells to mend."""
+
+    applied: bool
+    repeated: bool
+    rows: int
+    counts: dict[str, int]
+    remarks: list[str]
+    error_count: int
+    errors: list[CellRow]
+
+
+def sheet_answer(dry_run: Any, *, applied: bool) -> SheetAnswer:
+    """The answer for any dry run that has rows, counts, remarks, errors, repeated (people's and claims')."""
+    errors = dry_run.errors
+    return SheetAnswer(
+        applied=applied,
+        repeated=dry_run.repeated is not None,
+        rows=dry_run.rows,
+        counts=dry_run.counts,
+        remarks=dry_run.remarks,
+        error_count=len(errors),
+        errors=[
+            CellRow(row=e.row, column=e.column, title=e.title, message=e.message, hint=e.hint)
+            for e in errors[:ERRORS_SHOWN]
+        ],
+    )
+
+
+@router.post(
+    "/villages/{place}/households/import",
+    auth=caller("people.import"),
+    response=answers(SheetAnswer),
+    summary="导入户和人员（表格）",
+)
+def import_households(
+    request: HttpRequest,
+    place: PlaceCode,
+    file: Annotated[UploadedFile, File(description="xlsx 或 csv，最大 10 MB")],
+    apply: Annotated[bool, Query(description="true：没有错误就写入；否则只检查")] = False,
+) -> Any:
+    """Dry run of a clerk's sheet, or its application, all or nothing. A sheet with errors is not applied."""
+    by: Any = request.user
+    must(by, "people.import", place)
+    dry_run = read_households(file.read(), file.name or "", place)
+    if apply and dry_run.ok:
+        apply_households(dry_run, by=by)
+        return sheet_answer(dry_run, applied=True)
+    return sheet_answer(dry_run, applied=False)

@@ -13,18 +13,19 @@ from zhili.common.api import Day, Digest, Page, PagingQuery, PlaceCode, Points, 
 from zhili.common.errors import NotFound
 from zhili.common.periods import today
 from zhili.common.points import format_points
-from zhili.people.models import Membership, User
+from zhili.people.models import User
 from zhili.rulebook import book as format_1
+from zhili.rulebook.access import may
 from zhili.rulebook.book_yaml import load_yaml
+from zhili.rulebook.calculator import read_events, result_json, score
 from zhili.rulebook.models import RuleBook
 from zhili.rulebook.queries import in_force, parsed
 from zhili.rulebook.redlines import check_book, report_json
 
 router = Router(tags=["积分细则"])
-Role = Membership.Role
-DRAFT_READERS: Final = (Role.CLERK, Role.COUNCIL, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY)
 PUBLISHED: Final = (RuleBook.Status.IN_FORCE, RuleBook.Status.SUPERSEDED)
 TEXT_MAX: Final = 500_000
+EVENTS_TEXT_MAX: Final = 200_000
 
 
 class BookRow(Schema):
@@ -119,7 +120,7 @@ def item_row(book: format_1.RuleBook, item: format_1.Item) -> ItemRow:
 def access_book(by: User, book_id: UUID) -> RuleBook:
     """What binds or bound is for everyone in the village; drafts for those who work on them (A-04)."""
     found = RuleBook.objects.filter(pk=book_id).first()
-    if found is None or not (found.status in PUBLISHED or by.has_role(*DRAFT_READERS, place=found.place)):
+    if found is None or not (found.status in PUBLISHED or may(by, "rulebook.see", found)):
         raise NotFound("没有这份细则。")
     return found
 
@@ -156,7 +157,7 @@ def list_books(request: HttpRequest, place: PlaceCode, paging: PagingQuery) -> A
     """All versions, newest first; without drafts for those who do not work on them."""
     by: Any = request.user
     rows = RuleBook.objects.filter(place=place).order_by("-version")
-    if not by.has_role(*DRAFT_READERS, place=place):
+    if not may(by, "rulebook.see", place):
         rows = rows.filter(status__in=PUBLISHED)
     return page_of(rows, paging, lambda cut: [BookRow(**_row(row)) for row in cut])
 
@@ -220,3 +221,47 @@ class CheckAnswer(Schema):
 def check_text(request: HttpRequest, body: DraftText) -> Any:
     """Red lines of a draft. Stores nothing."""
     return report_json(check_book(load_yaml(body.text, "细则")))
+
+
+class Trial(Schema):
+    """A rule book and events: CSV text with the columns event, account, resident, item, occurred_on, quantity,
+    grade, points (DESIGN.md §6)."""
+
+    text: str = Field(min_length=1, max_length=TEXT_MAX)
+    events: str = Field(min_length=1, max_length=EVENTS_TEXT_MAX)
+
+
+class ScoredRow(Schema):
+    """One event: before and after caps, and the steps in words."""
+
+    event: str
+    raw: Points
+    awarded: Points
+    why: list[str]
+
+
+class TotalRow(Schema):
+    """One account in one settlement period and purse, opening points included."""
+
+    account: str
+    period: str
+    purse: str
+    points: Points
+
+
+class ScoreAnswer(Schema):
+    """The calculator's document."""
+
+    events: list[ScoredRow]
+    totals: list[TotalRow]
+
+
+@router.post(
+    "/rulebook-score",
+    auth=caller("rulebook.whatif"),
+    response=answers(ScoreAnswer),
+    summary="用细则给事件试算",
+)
+def score_events(request: HttpRequest, body: Trial) -> Any:
+    """What these events would bring under this book. Stores nothing; the same calculator as everywhere."""
+    return result_json(score(load_yaml(body.text, "细则"), read_events(body.events, "事件")))

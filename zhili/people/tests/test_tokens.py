@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -129,3 +130,17 @@ def test_the_scope_is_the_persons_own(cast):
         assert not User.objects.get(pk=cast.clerk.pk).resident_id or enter_scope(cast.clerk, place) == []
     assert enter_scope(cast.clerk, NEXT_VILLAGE, public=True) == [NEXT_VILLAGE]
     set_scope(["511702"])
+
+
+def test_the_command_gives_a_key(cast, capsys):
+    """zhili api-token: one JSON document with the secret; an unknown account is told so."""
+    from argparse import Namespace
+
+    from zhili.people.commands import run_api_token
+
+    assert run_api_token(Namespace(user="clerk", title="对接", days=30, json=True)) == 0
+    assert user_of(json.loads(capsys.readouterr().out)["token"]) == cast.clerk
+    with pytest.raises(PeopleError):
+        run_api_token(Namespace(user="nobody", title="对接", days=30, json=True))
+    with pytest.raises(PeopleError):
+        run_api_token(Namespace(user="clerk", title="对接", days=900, json=True))
