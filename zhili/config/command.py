@@ -33,10 +33,6 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         if getattr(options, "database", False):
-            from zhili.config.setup import ready
-
-            ready()
-        if getattr(options, "database", False):
             # Rooms below may not start the database themselves; they say that they need it.
             from zhili.config.setup import ready
 
