@@ -17,7 +17,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from zhili.common.errors import NotFound
-from zhili.common.periods import period_of
+from zhili.common.periods import period_of, today
 from zhili.common.points import format_points
 from zhili.common.policy import requires
 from zhili.ledger import household_changes
@@ -89,7 +89,12 @@ def change(request: HttpRequest, place: str, household_id: UUID, verb: str) -> H
         messages.success(request, deed.done)
         return redirect(back)
     purses = balances(place, [household.pk])
-    held = "；".join(f"{purse} {format_points(one.balance)} 分" for (_, purse), one in sorted(purses.items()))
+    book = in_force(place, today())
+    titles = {purse.code: purse.title for purse in parsed(book).purses} if book else {}
+    held = "；".join(
+        f"{titles.get(purse, purse)} {format_points(one.balance)} 分"
+        for (_, purse), one in sorted(purses.items())
+    )
     context = {
         "title": f"{deed.title} · {household.code}", "form": form, "place": place, "back": back,
         "button": deed.title, "note": f"{deed.note}现有积分：{held or '没有'}。",

@@ -227,6 +227,9 @@ def test_deeds_that_move_points(cast: SimpleNamespace):
     do = lambda verb: reverse("desk_household_points", args=[cast.place, cast.household.pk, verb])  # noqa: E731
     form = {"on": "2026-02-01", "basis": "户口簿分户", "share_percent": "50"}
     son = str(cast.villager.resident_id)
+    assert (
+        f'<input type="checkbox" name="residents" value="{son}"' in browser.get(do("split")).content.decode()
+    )
     wrong = browser.post(do("split"), {**form, "code": "1002", "residents": [son], "head": son})
     assert wrong.status_code == 200 and "已经用过" in wrong.content.decode()
     assert (
