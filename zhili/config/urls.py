@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 import zhili.claims.desk
+import zhili.claims.desk_import
 import zhili.claims.desk_review
 import zhili.claims.phone
 import zhili.claims.phone_field
@@ -49,6 +50,7 @@ phone_pages: Pages = [
     *zhili.rulebook.phone.urlpatterns,
 ]
 desk_pages: Pages = [
+    *zhili.claims.desk_import.urlpatterns,
     *zhili.claims.desk.urlpatterns,
     *zhili.claims.desk_review.urlpatterns,
     *zhili.notices.desk.urlpatterns,

@@ -103,7 +103,11 @@ def test_bulk_review_decides_what_is_ticked(village):
     client = browser(village.reviewer2)
     page = client.get(f"{village.desk}/reviews/").content.decode()
     assert "共 3 条" in page and "review." in page and "同一天同一项" in page
-    answer = client.post(f"{village.desk}/reviews/", {"claim": [mark(one), mark(two)], "decision": "approve", "reason": ""}, follow=True)
+    answer = client.post(
+        f"{village.desk}/reviews/",
+        {"claim": [mark(one), mark(two)], "decision": "approve", "reason": ""},
+        follow=True,
+    )
     assert "通过 2 条：A-1、A-2" in answer.content.decode()
     assert sorted(Claim.objects.values_list("status", flat=True)) == ["approved", "approved", "submitted"]
     assert three.status == "submitted"
@@ -114,7 +118,12 @@ def test_bulk_review_with_scores_typed_by_row(village):
     scored = claim_for(village, item="GY05", witness="")
     empty = claim_for(village, item="GY05", witness="")
     client = browser(village.reviewer2)
-    data = {"claim": [mark(scored), mark(empty)], "decision": "approve", f"points-{scored.pk}": "3", f"points-{empty.pk}": ""}
+    data = {
+        "claim": [mark(scored), mark(empty)],
+        "decision": "approve",
+        f"points-{scored.pk}": "3",
+        f"points-{empty.pk}": "",
+    }
     page = client.post(f"{village.desk}/reviews/", data, follow=True).content.decode()
     scored.refresh_from_db()
     empty.refresh_from_db()
@@ -151,7 +160,9 @@ def test_recused_claims_stand_apart_with_the_reason_and_cannot_be_decided(villag
     client = browser(village.reviewer)
     page = client.get(f"{village.desk}/reviews/").content.decode()
     assert "您需要回避" in page and str(claim.pk) not in page.split("要由别人评议")[0]
-    answer = client.post(f"{village.desk}/reviews/", {"claim": mark(claim), "decision": "approve"}, follow=True)
+    answer = client.post(
+        f"{village.desk}/reviews/", {"claim": mark(claim), "decision": "approve"}, follow=True
+    )
     claim.refresh_from_db()
     assert "应回避" in answer.content.decode() and claim.status == "submitted"
 
@@ -160,8 +171,12 @@ def test_a_stale_row_is_named_and_not_decided(village):
     """C-08."""
     claim = claim_for(village)
     old = mark(claim)
-    browser(village.reviewer3).post(f"{village.desk}/reviews/", {"claim": old, "decision": "return", "reason": "补照片"})
-    page = browser(village.reviewer2).post(f"{village.desk}/reviews/", {"claim": old, "decision": "approve"}, follow=True)
+    browser(village.reviewer3).post(
+        f"{village.desk}/reviews/", {"claim": old, "decision": "return", "reason": "补照片"}
+    )
+    page = browser(village.reviewer2).post(
+        f"{village.desk}/reviews/", {"claim": old, "decision": "approve"}, follow=True
+    )
     claim.refresh_from_db()
     assert claim.status == "returned" and "过时" in page.content.decode()
 
@@ -170,7 +185,9 @@ def test_a_claim_of_another_village_posted_in_bulk_is_not_touched(village):
     """A-03, A-11."""
     make_book(village, place=village.next_place)
     foreign = claim_for(village, by=village.stranger, household=village.stranger.resident.household)
-    answer = browser(village.reviewer2).post(f"{village.desk}/reviews/", {"claim": mark(foreign), "decision": "approve"})
+    answer = browser(village.reviewer2).post(
+        f"{village.desk}/reviews/", {"claim": mark(foreign), "decision": "approve"}
+    )
     foreign.refresh_from_db()
     assert answer.status_code == 422 and foreign.status == "submitted"
 
@@ -185,7 +202,9 @@ def test_a_deduction_is_heard_before_it_is_decided(village):
     assert refused.status_code == 422 and "还没有听本户怎么说" in refused.content.decode()
     assert clerk.post(path, {"do": "hear", "hear-text": ""}).status_code == 422
     assert clerk.post(path, {"do": "hear", "hear-text": "已经清走了"}).status_code == 302
-    assert reviewer.post(path, {"do": "review", "decision": "approve", "status": "submitted"}).status_code == 302
+    assert (
+        reviewer.post(path, {"do": "review", "decision": "approve", "status": "submitted"}).status_code == 302
+    )
     claim.refresh_from_db()
     assert (claim.heard, claim.status) == ("已经清走了", "second_review")
 
@@ -196,7 +215,12 @@ def test_unknown_buttons_and_foreign_persons_change_nothing(village):
     path = f"{village.desk}/claims/{claim.pk}/"
     assert browser(village.clerk).post(path, {"do": "post_to_ledger"}).status_code == 422
     assert browser(village.clerk).post(path, {"do": "withdraw"}).status_code == 422
-    assert browser(village.clerk).post(path, {"do": "review", "decision": "approve", "status": "submitted"}).status_code == 422
+    assert (
+        browser(village.clerk)
+        .post(path, {"do": "review", "decision": "approve", "status": "submitted"})
+        .status_code
+        == 422
+    )
     claim.refresh_from_db()
     assert claim.status == "submitted"
 
@@ -225,4 +249,97 @@ def test_photos_are_shown_only_with_their_claim(village):
     photo = claim.evidence.get(kind="photo")
     seen = {name: browser(getattr(village, name)).get(f"/m/evidence/{photo.pk}.jpg").status_code
             for name in ("villager", "clerk", "reviewer2", "township", "shopkeeper", "stranger_clerk", "bank")}  # fmt: skip
-    assert seen == {"villager": 200, "clerk": 200, "reviewer2": 200, "township": 200, "shopkeeper": 404, "stranger_clerk": 404, "bank": 404}
+    assert seen == {
+        "villager": 200,
+        "clerk": 200,
+        "reviewer2": 200,
+        "township": 200,
+        "shopkeeper": 404,
+        "stranger_clerk": 404,
+        "bank": 404,
+    }
+
+
+def sheet(rows, name="十月.xlsx"):
+    """A clerk's table as an upload."""
+    from io import BytesIO
+
+    from zhili.common.spreadsheets import Column, SheetOut, write_workbook
+
+    heads = ["户编号", "姓名", "项目", "日期", "数量", "等次", "说明", "证明人"]
+    file = BytesIO(
+        write_workbook([SheetOut("申报", [Column(head, 12, "text") for head in heads], rows=rows)])
+    )
+    file.name = name
+    return file
+
+
+def test_a_sheet_is_checked_then_taken_whole(village):
+    """U-50, C-09: the dry run writes nothing; taken once; the same file again is recognised."""
+    client = browser(village.clerk)
+    path = f"{village.desk}/claims/import/"
+    rows = [
+        ["1001", "", "HJ01", "2026-10-05", "", "", "扫路", "演示戊"],
+        ["3001", "", "GY02", "2026-10-06", "12", "", "", "演示戊"],
+    ]
+    checked = client.post(path, {"file": sheet(rows)})
+    page = checked.content.decode()
+    assert "新的 2 条" in page and Claim.objects.count() == 0
+    apply_at = page.split(f'action="{path}')[1].split('"')[0]
+    assert client.get(path + apply_at).status_code == 302 and Claim.objects.count() == 0
+    assert (
+        "已收下 2 条，等待评议，编号 A-1 至 A-2" in client.post(path + apply_at, follow=True).content.decode()
+    )
+    assert set(Claim.objects.values_list("channel", flat=True)) == {"excel"}
+    assert "已导入过" in client.post(path, {"file": sheet(rows)}).content.decode()
+
+
+def test_a_sheet_with_errors_names_every_cell_and_gives_a_marked_file_back(village):
+    """U-50: nothing is taken; the marked file downloads; another person cannot reach it."""
+    client = browser(village.clerk)
+    path = f"{village.desk}/claims/import/"
+    page = client.post(
+        path,
+        {
+            "file": sheet(
+                [
+                    ["9999", "", "HJ01", "2026-10-05", "", "", "", "演示戊"],
+                    ["1001", "", "没有的", "昨天", "", "", "", ""],
+                ]
+            )
+        },
+    )
+    text = page.content.decode()
+    assert "处要改，还没有写入" in text and "确认导入" not in text and Claim.objects.count() == 0
+    mend = text.split('href="')[
+        [n for n, part in enumerate(text.split('href="')) if "/mend/" in part][0]
+    ].split('"')[0]
+    assert client.get(mend)["Content-Type"].endswith("sheet")
+    assert (
+        client.post(mend.replace("/mend/", "/apply/"), follow=True).status_code == 200
+        and Claim.objects.count() == 0
+    )
+    assert browser(village.stranger_clerk).get(mend).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "person, status", [("villager", 403), ("group_leader", 403), ("reviewer2", 403), ("stranger_clerk", 404)]
+)
+def test_only_the_clerk_imports(village, person, status):
+    """A-07."""
+    path = f"{village.desk}/claims/import/"
+    assert browser(getattr(village, person)).get(path).status_code == status
+    assert browser(getattr(village, person)).post(path, {"file": sheet([])}).status_code == status
+
+
+def test_a_file_that_is_none_is_explained(village):
+    """F-05."""
+    from io import BytesIO
+
+    wrong = BytesIO(b"hello")
+    wrong.name = "a.xlsx"
+    client = browser(village.clerk)
+    answer = client.post(f"{village.desk}/claims/import/", {"file": wrong})
+    assert answer.status_code == 422 and "没有保存" in answer.content.decode()
+    assert client.post(f"{village.desk}/claims/import/", {}).status_code == 422
+    assert client.get(f"{village.desk}/claims/import/template/")["Content-Type"].endswith("sheet")

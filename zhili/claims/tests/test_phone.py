@@ -141,7 +141,13 @@ def test_get_changes_nothing(village):
     """W-03: looking at every page writes no claim."""
     client = browser(village.villager)
     claim = claim_for(village)
-    for path in ("/m/claims/", "/m/claims/new/", FORM, f"/m/claims/{claim.pk}/", f"/m/claims/{claim.pk}/withdraw/"):
+    for path in (
+        "/m/claims/",
+        "/m/claims/new/",
+        FORM,
+        f"/m/claims/{claim.pk}/",
+        f"/m/claims/{claim.pk}/withdraw/",
+    ):
         assert client.get(path).status_code == 200, path
     claim.refresh_from_db()
     assert Claim.objects.count() == 1 and claim.status == "submitted"
@@ -186,7 +192,10 @@ def test_withdrawing_and_handing_in_again(village):
     review_claim(by=village.reviewer2, claim=back, decision="return", reason="请写清楚哪一段")
     page = client.get(f"/m/claims/{back.pk}/again/").content.decode()
     assert "请写清楚哪一段" in page and "第二次写的" in page
-    answer = client.post(f"/m/claims/{back.pk}/again/", {**body(text="村口到水井"), "id": str(back.pk), "occurred_on": "2026-01-01"})
+    answer = client.post(
+        f"/m/claims/{back.pk}/again/",
+        {**body(text="村口到水井"), "id": str(back.pk), "occurred_on": "2026-01-01"},
+    )
     back.refresh_from_db()
     assert answer.status_code == 302 and back.status == "submitted" and back.text == "村口到水井"
     assert str(back.occurred_on) == "2026-10-20"
@@ -196,13 +205,24 @@ def test_a_strangers_claim_is_not_there_whatever_is_asked(village):
     """A-04: absent and foreign look the same; a photo likewise."""
     claim = claim_for(village, photos=[picture().getvalue()])
     photo = claim.evidence.get(kind="photo")
-    for path in (f"/m/claims/{claim.pk}/", f"/m/claims/{claim.pk}/done/", f"/m/claims/{claim.pk}/again/", f"/m/evidence/{photo.pk}.jpg"):
+    for path in (
+        f"/m/claims/{claim.pk}/",
+        f"/m/claims/{claim.pk}/done/",
+        f"/m/claims/{claim.pk}/again/",
+        f"/m/evidence/{photo.pk}.jpg",
+    ):
         foreign = browser(village.stranger).get(path)
-        absent = browser(village.stranger).get(path.replace(str(claim.pk), str(uuid7())).replace(str(photo.pk), str(uuid7())))
+        absent = browser(village.stranger).get(
+            path.replace(str(claim.pk), str(uuid7())).replace(str(photo.pk), str(uuid7()))
+        )
         assert foreign.status_code == absent.status_code == 404, path
     assert browser(village.stranger).post(f"/m/claims/{claim.pk}/withdraw/").status_code == 404
     mine = browser(village.villager).get(f"/m/evidence/{photo.pk}.jpg?small=1")
-    assert mine.status_code == 200 and mine["X-Content-Type-Options"] == "nosniff" and mine["Content-Type"] == "image/jpeg"
+    assert (
+        mine.status_code == 200
+        and mine["X-Content-Type-Options"] == "nosniff"
+        and mine["Content-Type"] == "image/jpeg"
+    )
 
 
 def test_the_story_leads_from_total_to_rule_to_review(village):
@@ -240,7 +260,9 @@ def test_field_work_asks_for_a_number_or_a_grade_where_the_item_needs_one(villag
     client = browser(village.clerk)
     target = home(village, "3001")
     assert client.get("/m/field/", {"q": card_url(target)})["Location"] == f"/m/field/{target.pk}/"
-    asked = client.post(f"/m/field/{target.pk}/", {"id": str(uuid7()), "item": "GY02", "occurred_on": "2026-10-19"})
+    asked = client.post(
+        f"/m/field/{target.pk}/", {"id": str(uuid7()), "item": "GY02", "occurred_on": "2026-10-19"}
+    )
     assert asked["Location"] == f"/m/field/{target.pk}/GY02/?on=2026-10-19"
     assert "2026-10-19" in client.get(asked["Location"]).content.decode()
     path = f"/m/field/{target.pk}/GY02/"
@@ -255,10 +277,15 @@ def test_field_work_says_why_not(village):
     client = browser(village.clerk)
     gone = home(village, "3004")
     type(gone).objects.filter(pk=gone.pk).update(status="moved", closed_on="2026-09-01")
-    refused = client.post(f"/m/field/{gone.pk}/", {"id": str(uuid7()), "item": "HJ01", "occurred_on": "2026-10-20"})
+    refused = client.post(
+        f"/m/field/{gone.pk}/", {"id": str(uuid7()), "item": "HJ01", "occurred_on": "2026-10-20"}
+    )
     assert refused.status_code == 422 and "不能再记分" in refused.content.decode()
     assert "没有找到“9999”" in client.get("/m/field/", {"q": "9999"}).content.decode()
-    assert client.post(f"/m/field/{village.household.pk}/", {"id": str(uuid7()), "item": "XX99"}).status_code == 400
+    assert (
+        client.post(f"/m/field/{village.household.pk}/", {"id": str(uuid7()), "item": "XX99"}).status_code
+        == 400
+    )
     assert Claim.objects.count() == 0
 
 
@@ -267,7 +294,10 @@ def test_field_work_is_for_clerks_and_leaders(village, person):
     """A-07: anybody else is told no, and writes nothing."""
     client = browser(getattr(village, person))
     assert client.get("/m/field/").status_code == 403
-    assert client.post(f"/m/field/{village.household.pk}/", {"id": str(uuid7()), "item": "HJ01"}).status_code == 403
+    assert (
+        client.post(f"/m/field/{village.household.pk}/", {"id": str(uuid7()), "item": "HJ01"}).status_code
+        == 403
+    )
     assert Claim.objects.count() == 0
 
 
@@ -275,7 +305,10 @@ def test_a_clerk_of_the_next_village_does_not_find_the_household(village):
     """A-03, A-04."""
     client = browser(village.stranger_clerk)
     assert client.get(f"/m/field/{home(village, '3001').pk}/").status_code == 404
-    assert client.post(f"/m/field/{home(village, '3001').pk}/", {"id": str(uuid7()), "item": "HJ01"}).status_code == 404
+    assert (
+        client.post(f"/m/field/{home(village, '3001').pk}/", {"id": str(uuid7()), "item": "HJ01"}).status_code
+        == 404
+    )
 
 
 def test_a_whole_activity_on_one_tick_list(village):
@@ -284,7 +317,13 @@ def test_a_whole_activity_on_one_tick_list(village):
     page = client.get("/m/field/activity/").content.decode()
     assert "1组" in page and "演示辛" in page and "占用公共通道" not in page
     who = [str(home(village, code).pk) for code in ("1001", "2001", "3001")]
-    data = {"id": str(uuid7()), "activity": "河道清扫", "item": "HJ01", "occurred_on": "2026-10-19", "who": who}
+    data = {
+        "id": str(uuid7()),
+        "activity": "河道清扫",
+        "item": "HJ01",
+        "occurred_on": "2026-10-19",
+        "who": who,
+    }
     first, second = client.post("/m/field/activity/", data), client.post("/m/field/activity/", data)
     assert first["Location"] == second["Location"] and Claim.objects.count() == 3
     assert "河道清扫，3 条" in client.get(first["Location"]).content.decode()
@@ -309,7 +348,10 @@ def test_a_leader_ticks_only_the_own_group(village):
     page = client.get("/m/field/activity/").content.decode()
     assert "演示丁" in page and "演示辛" not in page
     who = [str(home(village, code).pk) for code in ("1001", "3001")]
-    client.post("/m/field/activity/", {"id": str(uuid7()), "activity": "清扫", "item": "HJ01", "occurred_on": "2026-10-19", "who": who})
+    client.post(
+        "/m/field/activity/",
+        {"id": str(uuid7()), "activity": "清扫", "item": "HJ01", "occurred_on": "2026-10-19", "who": who},
+    )
     assert list(Claim.objects.values_list("household__code", flat=True)) == ["1001"]
 
 
@@ -348,7 +390,9 @@ def test_a_stale_page_decides_nothing_and_keeps_the_reason(village):
     """C-08: somebody was faster."""
     claim = claim_for(village)
     review_claim(by=village.reviewer3, claim=claim, decision="approve")
-    answer = browser(village.reviewer2).post(f"/m/review/{claim.pk}/", {"decision": "refuse", "status": "submitted", "reason": "没看见"})
+    answer = browser(village.reviewer2).post(
+        f"/m/review/{claim.pk}/", {"decision": "refuse", "status": "submitted", "reason": "没看见"}
+    )
     assert answer.status_code == 409 and "没看见" in answer.content.decode()
     claim.refresh_from_db()
     assert claim.status == "approved" and claim.reviews.count() == 1
@@ -379,4 +423,7 @@ def test_reviewing_is_for_reviewers(village, person):
     claim = claim_for(village)
     client = browser(getattr(village, person))
     assert client.get("/m/review/").status_code == 403
-    assert client.post(f"/m/review/{claim.pk}/", {"decision": "approve", "status": "submitted"}).status_code == 403
+    assert (
+        client.post(f"/m/review/{claim.pk}/", {"decision": "approve", "status": "submitted"}).status_code
+        == 403
+    )

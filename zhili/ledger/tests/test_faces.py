@@ -66,7 +66,9 @@ def test_the_passbook_by_month_and_by_purse(village):
 def test_the_passbook_prints(village):
     """U-31: phone and desk, A5 and A4."""
     own = browser(village.villager).get("/m/passbook/passbook.pdf?purse=spend")
-    office = browser(village.clerk).get(f"{village.desk}/ledger/households/{village.household.pk}/passbook.pdf?paper=a4")
+    office = browser(village.clerk).get(
+        f"{village.desk}/ledger/households/{village.household.pk}/passbook.pdf?paper=a4"
+    )
     assert own.content[:4] == office.content[:4] == b"%PDF"
 
 
@@ -100,7 +102,9 @@ def test_a_claims_lines_are_reversed_in_two_hands(village):
     assert clerk.post(path, {"id": str(uuid7()), "reason": ""}).status_code == 422
     asked = clerk.post(path, {"id": str(uuid7()), "reason": "户编号记错，应是 1002 户"})
     request = ReversalRequest.objects.get()
-    assert asked["Location"] == f"{village.desk}/ledger/reversals/{request.pk}/" and len(request.transfers) == 2
+    assert (
+        asked["Location"] == f"{village.desk}/ledger/reversals/{request.pk}/" and len(request.transfers) == 2
+    )
     second = clerk.post(path, {"id": str(uuid7()), "reason": "再来一次"})
     assert second.status_code == 422 and "已经有人提出" in text_of(second)
     assert clerk.post(asked["Location"], {"agree": "yes"}).status_code == 422
@@ -121,7 +125,9 @@ def test_a_claims_lines_are_reversed_in_two_hands(village):
 def test_a_reversal_may_be_refused_with_a_reason(village):
     """L-04: without a reason it is asked again; refused, nothing is posted."""
     entry = award(village)
-    browser(village.clerk).post(f"{village.desk}/ledger/transfers/{entry.transfer_id}/", {"id": str(uuid7()), "reason": "记错"})
+    browser(village.clerk).post(
+        f"{village.desk}/ledger/transfers/{entry.transfer_id}/", {"id": str(uuid7()), "reason": "记错"}
+    )
     request = ReversalRequest.objects.get()
     path = f"{village.desk}/ledger/reversals/{request.pk}/"
     supervisor = browser(village.supervisor)
@@ -147,7 +153,10 @@ def test_a_line_of_another_village_is_not_there(village):
     """A-04."""
     for person, place in (("stranger_clerk", village.next_place), ("clerk", village.place)):
         wanted = award(village).transfer_id if person == "stranger_clerk" else uuid7()
-        assert browser(getattr(village, person)).get(f"/desk/{place}/ledger/transfers/{wanted}/").status_code == 404
+        assert (
+            browser(getattr(village, person)).get(f"/desk/{place}/ledger/transfers/{wanted}/").status_code
+            == 404
+        )
 
 
 def test_the_whole_book_is_checked_on_demand_and_only_by_post(village):
@@ -174,7 +183,9 @@ def test_a_receipt_proves_its_line_to_anybody_without_a_name(village):
 @pytest.mark.parametrize("code", ["AAAA-BBBB-CCCC", "12", "你好", "A1B2-C3D4-E5F6-7777", "<script>"])
 def test_a_receipt_that_is_none_says_so_in_plain_words(village, code):
     answer = Client().get(f"{village.open}/receipt/", {"code": code})
-    assert answer.status_code == 404 and "<script>" not in text_of(answer).split("<main")[1].split("</main")[0]
+    assert (
+        answer.status_code == 404 and "<script>" not in text_of(answer).split("<main")[1].split("</main")[0]
+    )
     assert "再抄一遍" in text_of(answer)
 
 

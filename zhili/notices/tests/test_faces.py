@@ -72,7 +72,9 @@ def test_what_stands_in_the_way_is_said_before_the_button(village, notice):
     assert "还在公示" in page and "公布，到" not in page
 
 
-@pytest.mark.parametrize("person", ["villager", "reviewer", "supervisor", "township", "group_leader", "system_admin"])
+@pytest.mark.parametrize(
+    "person", ["villager", "reviewer", "supervisor", "township", "group_leader", "system_admin"]
+)
 def test_only_the_clerk_hangs_out_and_closes(village, notice, person, clock):
     """A-07."""
     client = browser(getattr(village, person))
@@ -115,9 +117,13 @@ def test_anybody_objects_without_a_name_and_reads_the_answer_by_the_slip(village
     supervisor = browser(village.supervisor)
     at = f"{village.desk}/objections/{objection.pk}/"
     supervisor.post(at, {"do": "acknowledge"})
-    answered = supervisor.post(at, {"do": "answer", "outcome": "refused", "answer": "问了三位邻居，她在村里扫了路。"})
+    answered = supervisor.post(
+        at, {"do": "answer", "outcome": "refused", "answer": "问了三位邻居，她在村里扫了路。"}
+    )
     assert answered.status_code == 302 and line_of(notice, "3001").status == "shown"
-    read = text_of(client.get(f"{village.open}/objections/", {"code": objection.lookup_code.lower().replace("-", " ")}))
+    read = text_of(
+        client.get(f"{village.open}/objections/", {"code": objection.lookup_code.lower().replace("-", " ")})
+    )
     assert "问了三位邻居" in read and "不成立" in read
 
 
@@ -141,7 +147,10 @@ def _objected(village, notice, code="3001", text="那天没有看见"):
     return Objection.objects.latest("number")
 
 
-@pytest.mark.parametrize("data, words", [({"text": ""}, "没有保存"), ({"text": "x" * 501}, "没有保存"), ({"text": "没", "id": "1"}, "没有保存")])
+@pytest.mark.parametrize(
+    "data, words",
+    [({"text": ""}, "没有保存"), ({"text": "x" * 501}, "没有保存"), ({"text": "没", "id": "1"}, "没有保存")],
+)
 def test_an_objection_that_says_nothing_is_asked_again(village, notice, data, words):
     path = f"{village.open}/notices/1/1/"
     answer = Client().post(path, {"id": str(uuid7()), **data})
@@ -182,7 +191,9 @@ def test_a_stranger_cannot_object_under_a_log_in_here(village, notice):
     line = line_of(notice, "3001")
     client = browser(village.stranger)
     assert client.get(f"/m/notice/{line.pk}/object/").status_code == 404
-    assert client.post(f"/m/notice/{line.pk}/object/", {"id": str(uuid7()), "text": "不对"}).status_code == 404
+    assert (
+        client.post(f"/m/notice/{line.pk}/object/", {"id": str(uuid7()), "text": "不对"}).status_code == 404
+    )
     assert Objection.objects.count() == 0
 
 
@@ -235,7 +246,9 @@ def test_who_decided_before_may_not_answer_and_reads_why(village, notice):
     own = _objected_by(village.elder, notice)
     page = text_of(browser(village.elder).get(f"{village.desk}/objections/{own.pk}/"))
     assert "您不能答复" in page
-    browser(village.elder).post(f"{village.desk}/objections/{own.pk}/", {"do": "answer", "outcome": "upheld", "answer": "我说成立"})
+    browser(village.elder).post(
+        f"{village.desk}/objections/{own.pk}/", {"do": "answer", "outcome": "upheld", "answer": "我说成立"}
+    )
     own.refresh_from_db()
     assert own.status == "received"
     for person in ("villager", "reviewer2", "group_leader", "stranger_clerk", "shopkeeper"):
@@ -249,13 +262,21 @@ def _objected_by(user, notice):
 
 
 @pytest.mark.parametrize(
-    "data", [{"outcome": "upheld", "answer": ""}, {"outcome": "", "answer": "查过了"}, {"outcome": "refused", "answer": "查过了", "points": "3"},
-             {"outcome": "upheld", "answer": "查过了", "points": "77"}, {"outcome": "upheld", "answer": "查过了", "points": "三"}]  # fmt: skip
+    "data",
+    [
+        {"outcome": "upheld", "answer": ""},
+        {"outcome": "", "answer": "查过了"},
+        {"outcome": "refused", "answer": "查过了", "points": "3"},
+        {"outcome": "upheld", "answer": "查过了", "points": "77"},
+        {"outcome": "upheld", "answer": "查过了", "points": "三"},
+    ],  # fmt: skip
 )
 def test_an_answer_that_is_not_whole_is_asked_again(village, notice, data):
     """The written answer is kept as typed."""
     objection = _objected(village, notice)
-    answer = browser(village.supervisor).post(f"{village.desk}/objections/{objection.pk}/", {"do": "answer", **data})
+    answer = browser(village.supervisor).post(
+        f"{village.desk}/objections/{objection.pk}/", {"do": "answer", **data}
+    )
     objection.refresh_from_db()
     assert answer.status_code == 422 and objection.status == "received"
     assert data["answer"] in text_of(answer)
@@ -302,11 +323,19 @@ def test_the_next_village_finds_no_page(village, notice, path):
 def test_get_changes_nothing_on_any_of_these_pages(village, notice):
     """W-03."""
     objection = _objected(village, notice)
-    before = (list(Line.objects.order_by("pk").values_list("pk", "status")), Objection.objects.count(), objection.status)
+    before = (
+        list(Line.objects.order_by("pk").values_list("pk", "status")),
+        Objection.objects.count(),
+        objection.status,
+    )
     line = line_of(notice, "1001")
     for path in (f"{village.desk}/notices/", f"{village.desk}/notices/1/", f"{village.desk}/notices/1/close/",
                  f"{village.desk}/notices/lines/{line.pk}/", f"{village.desk}/objections/", f"{village.desk}/objections/{objection.pk}/",
                  "/m/notice/", f"/m/notice/{line.pk}/object/", f"{village.open}/notices/1/1/"):  # fmt: skip
         assert browser(village.clerk).get(path).status_code == 200, path
     objection.refresh_from_db()
-    assert before == (list(Line.objects.order_by("pk").values_list("pk", "status")), Objection.objects.count(), objection.status)
+    assert before == (
+        list(Line.objects.order_by("pk").values_list("pk", "status")),
+        Objection.objects.count(),
+        objection.status,
+    )
