@@ -128,9 +128,15 @@ def steps(row: RuleBook) -> list[Stage]:
         "in_force": at >= 4,
     }  # fmt: skip
     in_force = f"{row.valid_from} 起" if at >= 4 else ""
+    paper = bool(row.adoption.get("taken_over")) and not row.consultation
     return [
         Stage("起草", True, "", []),
-        Stage("征求意见", reached["consultation"] or at > 1, "", consultation_facts(row)),
+        Stage(
+            "征求意见",
+            reached["consultation"] or paper,
+            "此前在纸上办理" if paper else "",
+            consultation_facts(row),
+        ),
         Stage("会议表决", reached["adopted"], "", adoption_facts(row)),
         Stage("乡镇备案", reached["filed"], "", filing_facts(row)),
         Stage("施行", reached["in_force"], in_force, []),
