@@ -111,11 +111,11 @@ def beancount_lines(place: str) -> Iterator[str]:
     yield from _assertions(place, names, units)
     day = max(last, _last_day(place)).toordinal() + 1
     for a in accounts:
-        yield f"{date.fromordinal(day)} balance {names[a.id]} {_signed(a.debits - a.credits)} {_unit(a.purse)}"
+        yield f"{date.fromordinal(day)} balance {names[a.id]} {format_points(a.debits - a.credits)} ~ 0 {_unit(a.purse)}"
 
 
 def _assertions(place: str, names: dict[UUID, str], units: dict[UUID, str]) -> Iterator[str]:
-    """A close happens within a day and beancount asserts at a day's beginning: only closes that ended their
+    """Exact to the hundredth (`~ 0`). A close happens within a day and beancount asserts at a day's beginning: only closes that ended their
     day."""
     posted = dict(Batch.objects.filter(place=place).values_list("seq", "posted_at"))
     for close in PeriodClose.objects.filter(place=place).order_by("seq"):
@@ -125,7 +125,7 @@ def _assertions(place: str, names: dict[UUID, str], units: dict[UUID, str]) -> I
             continue
         following = date.fromordinal(day.toordinal() + 1)
         for a in Assertion.objects.filter(place=place, seq=close.seq).order_by("index"):
-            yield f"{following} balance {names[a.account]} {_signed(a.debits - a.credits)} {units[a.account]}"
+            yield f"{following} balance {names[a.account]} {format_points(a.debits - a.credits)} ~ 0 {units[a.account]}"
 
 
 def _last_day(place: str) -> date:
@@ -142,7 +142,3 @@ def _name(account: Account) -> str:
 def _unit(purse: str) -> str:
     """A purse as a beancount currency: points of different purses never mix."""
     return "P" + "".join(letter for letter in purse.upper() if letter.isalnum())[:20] + "X"
-
-
-def _signed(centi: int) -> str:
-    return format_points(centi)
