@@ -11,20 +11,43 @@ pytestmark = pytest.mark.browser
 PLACE = "511702109200"
 DESK, OPEN = f"/desk/{PLACE}", f"/open/{PLACE}"
 PHONE = [
-    ("villager", "/m/claims/"), ("villager", "/m/claims/new/"), ("villager", "/m/claims/for/"), ("villager", "/m/claims/new/HJ01/"),
-    ("villager", "/m/notice/"), ("villager", "/m/passbook/"), ("clerk", "/m/field/"), ("clerk", "/m/field/activity/"),
-    ("reviewer2", "/m/review/"), ("elder", "/m/review/"), ("reviewer", "/m/review/"),
-]  # fmt: skip
+    ("villager", "/m/claims/"),
+    ("villager", "/m/claims/new/"),
+    ("villager", "/m/claims/for/"),
+    ("villager", "/m/claims/new/HJ01/"),
+    ("villager", "/m/notice/"),
+    ("villager", "/m/passbook/"),
+    ("clerk", "/m/field/"),
+    ("clerk", "/m/field/activity/"),
+    ("reviewer2", "/m/review/"),
+    ("elder", "/m/review/"),
+    ("reviewer", "/m/review/"),
+]
 OFFICE = [
-    ("clerk", f"{DESK}/claims/"), ("clerk", f"{DESK}/claims/new/?h=3001"), ("reviewer2", f"{DESK}/reviews/"),
-    ("elder", f"{DESK}/reviews/"), ("reviewer", f"{DESK}/reviews/"), ("clerk", f"{DESK}/recusals/"), ("clerk", f"{DESK}/notices/"), ("clerk", f"{DESK}/notices/open/"),
-    ("clerk", f"{DESK}/notices/2/"), ("supervisor", f"{DESK}/objections/"), ("clerk", f"{DESK}/ledger/"),
-    ("clerk", f"{DESK}/ledger/batches/"), ("clerk", f"{DESK}/ledger/reversals/"), ("clerk", f"{DESK}/ledger/check/"),
-]  # fmt: skip
+    ("clerk", f"{DESK}/claims/"),
+    ("clerk", f"{DESK}/claims/new/?h=3001"),
+    ("reviewer2", f"{DESK}/reviews/"),
+    ("elder", f"{DESK}/reviews/"),
+    ("reviewer", f"{DESK}/reviews/"),
+    ("clerk", f"{DESK}/recusals/"),
+    ("clerk", f"{DESK}/notices/"),
+    ("clerk", f"{DESK}/notices/open/"),
+    ("clerk", f"{DESK}/notices/2/"),
+    ("supervisor", f"{DESK}/objections/"),
+    ("clerk", f"{DESK}/ledger/"),
+    ("clerk", f"{DESK}/ledger/batches/"),
+    ("clerk", f"{DESK}/ledger/reversals/"),
+    ("clerk", f"{DESK}/ledger/check/"),
+]
 PUBLIC = [
-    (None, f"{OPEN}/notices/"), (None, f"{OPEN}/notices/2/"), (None, f"{OPEN}/notices/2/1/"), (None, f"{OPEN}/objections/"),
-    (None, f"{OPEN}/ledger/"), (None, f"{OPEN}/receipt/"), (None, f"{OPEN}/receipt/?code=AAAA-BBBB-CCCC"),
-]  # fmt: skip
+    (None, f"{OPEN}/notices/"),
+    (None, f"{OPEN}/notices/2/"),
+    (None, f"{OPEN}/notices/2/1/"),
+    (None, f"{OPEN}/objections/"),
+    (None, f"{OPEN}/ledger/"),
+    (None, f"{OPEN}/receipt/"),
+    (None, f"{OPEN}/receipt/?code=AAAA-BBBB-CCCC"),
+]
 SCREENS = [*PHONE, *OFFICE, *PUBLIC]
 
 

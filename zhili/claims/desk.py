@@ -71,7 +71,13 @@ def at(request: HttpRequest, place: str, permission: str = "claims.desk") -> Use
 
 
 COLUMNS = [
-    Column("number", "编号", lambda c: str(c), order="number", url=lambda c: reverse("desk_claim", args=[c.place, c.pk])),
+    Column(
+        "number",
+        "编号",
+        lambda c: str(c),
+        order="number",
+        url=lambda c: reverse("desk_claim", args=[c.place, c.pk]),
+    ),
     Column("on", "日期", lambda c: c.occurred_on, order="occurred_on", kind="date"),
     Column("group", "组", lambda c: c.household.group, order="household__group"),
     Column("household", "户编号", lambda c: c.household.code, order="household__code"),
@@ -87,27 +93,34 @@ COLUMNS = [
     Column("by", "谁报的", lambda c: str(c.submitted_by), shown=False),
     Column("late", "补记", lambda c: c.late, shown=False),
     Column("text", "说明", lambda c: c.text, shown=False, width=30),
-]  # fmt: skip
+]
 
 
 def filters(place: str) -> list[Filter]:
     def items() -> list[tuple[str, str]]:
-        rows = (
-            Item.objects.filter(place=place, claim__isnull=False)
-            if hasattr(Item, "claim")
-            else Item.objects.filter(place=place)
-        )
+        rows = Item.objects.filter(place=place)
         return list(dict(rows.order_by("position").values_list("code", "title")).items())
 
     return [
         Filter("status", "状态", Claim.Status.choices, lambda rows, value: rows.filter(status=value)),
-        Filter("group", "组", lambda: [(g, g) for g in groups_of(place)], lambda rows, v: rows.filter(household__group=v)),
+        Filter(
+            "group",
+            "组",
+            lambda: [(g, g) for g in groups_of(place)],
+            lambda rows, v: rows.filter(household__group=v),
+        ),
         Filter("item", "项目", items, lambda rows, value: rows.filter(item__code=value)),
         Filter("channel", "渠道", Claim.Channel.choices, lambda rows, value: rows.filter(channel=value)),
         Filter("start", "从", "date", lambda rows, value: rows.filter(occurred_on__gte=value)),
         Filter("end", "到", "date", lambda rows, value: rows.filter(occurred_on__lte=value)),
-        Filter("q", "户编号、姓名、编号", "text", lambda rows, value: _search(rows, place, value), "例如 1001 或 A-12"),
-    ]  # fmt: skip
+        Filter(
+            "q",
+            "户编号、姓名、编号",
+            "text",
+            lambda rows, value: _search(rows, place, value),
+            "例如 1001 或 A-12",
+        ),
+    ]
 
 
 def _search(rows: QuerySet[Claim], place: str, text: str) -> QuerySet[Claim]:
@@ -123,13 +136,22 @@ def claims(request: HttpRequest, place: str) -> HttpResponse:
     """/desk/<place>/claims/: all claims, filtered, sorted, exported as seen."""
     user = at(request, place)
     rows = table(
-        request, village_rows(user, place), COLUMNS, title="申报", filters=filters(place), default_order="-number",
+        request,
+        village_rows(user, place),
+        COLUMNS,
+        title="申报",
+        filters=filters(place),
+        default_order="-number",
         on_export=lambda count: record("claims.export", by=user, place=place, count=count),
-    )  # fmt: skip
+    )
     if isinstance(rows, HttpResponse):
         return rows
-    context = {"table": rows, "place": place, "may_submit": may(user, "claims.field", place),
-               "clerk": may(user, "claims.clerk", place)}  # fmt: skip
+    context = {
+        "table": rows,
+        "place": place,
+        "may_submit": may(user, "claims.field", place),
+        "clerk": may(user, "claims.clerk", place),
+    }
     return render(request, "claims/desk_list.html", context)
 
 
@@ -144,9 +166,13 @@ def new(request: HttpRequest, place: str) -> HttpResponse:
         home = None
     groups = shelves(user, home) if home is not None else []
     context = {
-        "place": place, "q": text, "home": home, "found": found, "shelves": groups,
+        "place": place,
+        "q": text,
+        "home": home,
+        "found": found,
+        "shelves": groups,
         "label": label_of(user, home) if home else "",
-    }  # fmt: skip
+    }
     return render(request, "claims/desk_new.html", context)
 
 
@@ -208,12 +234,19 @@ def _claim_context(user: User, found: Claim) -> dict[str, object]:
         "evidence": evidence_of(found),
         "label": label_of(user, found.household),
         "may_review": may(user, "claims.review", found),
-        "may_hear": found.reminded_on is not None and not found.heard and alive and (inside or may(user, "claims.clerk", found.place)),
-        "may_visit": found.recheck and found.visited_on is None and found.submitted_by_id != user.pk and not inside
+        "may_hear": found.reminded_on is not None
+        and not found.heard
+        and alive
+        and (inside or may(user, "claims.clerk", found.place)),
+        "may_visit": found.recheck
+        and found.visited_on is None
+        and found.submitted_by_id != user.pk
+        and not inside
         and may(user, "claims.see_village", found.place),
-        "may_withdraw": found.submitted_by_id == user.pk and found.status in (Claim.Status.SUBMITTED, Claim.Status.RETURNED),
+        "may_withdraw": found.submitted_by_id == user.pk
+        and found.status in (Claim.Status.SUBMITTED, Claim.Status.RETURNED),
         "line": getattr(found, "line", None),
-    }  # fmt: skip
+    }
 
 
 def _act(request: HttpRequest, found: Claim, asked: str, form: object) -> ZhiliError | None:
@@ -268,9 +301,21 @@ def recusals(request: HttpRequest, place: str) -> HttpResponse:
     if not may(user, "claims.see_village", place):
         rows = rows.filter(user=user)
     listed = table(
-        request, rows, RECUSALS, title="回避登记", default_order="-on", select="recusal" if registrar else None,
-        filters=[Filter("now", "现在", [("1", "有效"), ("0", "已解除")], lambda r, v: r.filter(ended_on__isnull=v == "1"))],
-    )  # fmt: skip
+        request,
+        rows,
+        RECUSALS,
+        title="回避登记",
+        default_order="-on",
+        select="recusal" if registrar else None,
+        filters=[
+            Filter(
+                "now",
+                "现在",
+                [("1", "有效"), ("0", "已解除")],
+                lambda r, v: r.filter(ended_on__isnull=v == "1"),
+            )
+        ],
+    )
     if isinstance(listed, HttpResponse):
         return listed
     context = {"table": listed, "form": form, "place": place, "may_add": own, "registrar": registrar}

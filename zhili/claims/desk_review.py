@@ -32,7 +32,7 @@ def reviews(request: HttpRequest, place: str) -> HttpResponse:
     if request.method == "POST":
         ticked = set(request.POST.getlist("claim")[:500])
         typed = {"reason": request.POST.get("reason", "")[:1000]}
-        typed |= {key: value[:20] for key, value in request.POST.items() if key.startswith("points-")}
+        typed |= {key: str(value)[:20] for key, value in request.POST.items() if key.startswith("points-")}
         try:
             _decide(request, user, place, ticked, typed)
             return redirect("desk_reviews", place)
@@ -42,10 +42,20 @@ def reviews(request: HttpRequest, place: str) -> HttpResponse:
     number = max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 5 else 1
     shown, total = queue(user, place, (number - 1) * PAGE, PAGE)
     context = {
-        "place": place, "rows": [(one, f"{one.claim.pk}:{one.claim.status}", typed.get(f"points-{one.claim.pk}", "")) for one in shown],
-        "total": total, "page": number, "more": number * PAGE < total, "out": stays_out(user, place), "typed": typed,
-        "ticked": ticked, "error": error, "reviewer": may(user, "claims.review"),
-    }  # fmt: skip
+        "place": place,
+        "rows": [
+            (one, f"{one.claim.pk}:{one.claim.status}", typed.get(f"points-{one.claim.pk}", ""))
+            for one in shown
+        ],
+        "total": total,
+        "page": number,
+        "more": number * PAGE < total,
+        "out": stays_out(user, place),
+        "typed": typed,
+        "ticked": ticked,
+        "error": error,
+        "reviewer": may(user, "claims.review"),
+    }
     return render(request, "claims/desk_reviews.html", context, status=422 if error else 200)
 
 

@@ -29,7 +29,7 @@ class PhotoInput(forms.FileInput):
 class PhotosField(forms.FileField):
     """Zero or more uploaded photos; cleaned to a list."""
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
         files = data if isinstance(data, (list, tuple)) else [data]
         return [super(PhotosField, self).clean(one, initial) for one in files if one]
 
@@ -167,8 +167,9 @@ class ClaimForm(forms.Form):
                 self.add_error("photos", str(error))
         self.tokens = data["kept"] = tokens
         # The page that comes back carries the new tokens, not the ones that came in.
-        self.data = self.data.copy()
-        self.data["kept"] = " ".join(tokens)
+        again: Any = self.data.copy()  # type: ignore[attr-defined]
+        again["kept"] = " ".join(tokens)
+        self.data = again
         return data
 
 

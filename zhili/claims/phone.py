@@ -26,7 +26,7 @@ from zhili.common.periods import today
 from zhili.common.policy import requires, signed_in
 from zhili.people.access import may as may_people
 from zhili.people.access import village_of
-from zhili.people.models import Delegation, Household, Resident
+from zhili.people.models import Delegation, Household, Resident, User
 from zhili.people.queries import find_by_card, search_households
 from zhili.rulebook.queries import parsed
 
@@ -48,10 +48,15 @@ class Whose:
     own: bool
 
 
+def person_of(request: HttpRequest) -> User:
+    """Who is signed in; the policy above the view has sent everybody else to the log-in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def whose(request: HttpRequest) -> Whose | None:
     """The own household, the one a delegation names (?for=), or a neighbour's (?h=户编号). Foreign: NotFound."""
-    user, place = request.user, village_of(request)
-    assert user.is_authenticated
+    user, place = person_of(request), village_of(request)
     if wanted := request.GET.get("for", ""):
         held = next((one for one in delegations(request) if str(one.pk) == wanted), None)
         if held is None:
@@ -70,7 +75,7 @@ def whose(request: HttpRequest) -> Whose | None:
 def delegations(request: HttpRequest) -> list[Delegation]:
     """People this person may claim for today (代办)."""
     day = today()
-    rows = Delegation.objects.filter(delegate=request.user, scope__in=["claim", "all"], revoked_on=None)
+    rows = Delegation.objects.filter(delegate=person_of(request), scope__in=["claim", "all"], revoked_on=None)
     rows = rows.filter(valid_from__lte=day, valid_to__gte=day, principal__status__in=["present", "away"])
     return list(rows.select_related("principal__household").order_by("principal__name")[:50])
 
@@ -78,8 +83,7 @@ def delegations(request: HttpRequest) -> list[Delegation]:
 @signed_in
 def mine(request: HttpRequest) -> HttpResponse:
     """/m/claims/: what the household and I have claimed, and how it stands."""
-    user, place = request.user, village_of(request)
-    assert user.is_authenticated
+    user, place = person_of(request), village_of(request)
     home = user.resident.household if user.resident else None
     rows = Claim.objects.filter(
         Q(submitted_by=user) | Q(household=home) if home else Q(submitted_by=user), place=place
@@ -112,8 +116,8 @@ def new(request: HttpRequest) -> HttpResponse:
         "claims/phone_items.html",
         {
             "target": target,
-            "label": label_of(request.user, target.household),
-            "shelves": shelves(request.user, target.household, search),
+            "label": label_of(person_of(request), target.household),
+            "shelves": shelves(person_of(request), target.household, search),
             "q": search,
         },
     )
@@ -122,8 +126,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @requires("claims.submit")
 def for_whom(request: HttpRequest) -> HttpResponse:
     """/m/claims/for/: for a neighbour by 户编号 or card, or for somebody I act for."""
-    user, place = request.user, village_of(request)
-    assert user.is_authenticated
+    user, place = person_of(request), village_of(request)
     text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
     found = find_by_card(place, text) if text else None
     if found is not None and may(user, "claims.submit", found):
@@ -145,9 +148,9 @@ def write(request: HttpRequest, code: str) -> HttpResponse:
     target = whose(request)
     if target is None:
         return redirect("m_claim_for")
-    row, rule = find_choice(request.user, target.household, code)
-    entry = Entry(request.user, target.household, row, rule, "phone", on_behalf_of=target.on_behalf_of)
-    entry.staff = may(request.user, "claims.field", target.household.place)
+    row, rule = find_choice(person_of(request), target.household, code)
+    entry = Entry(person_of(request), target.household, row, rule, "phone", on_behalf_of=target.on_behalf_of)
+    entry.staff = may(person_of(request), "claims.field", target.household.place)
     back = reverse("m_claim_new") + target.query
     return handle(
         request,
@@ -218,16 +221,14 @@ def _unjudged(form: ClaimForm, entry: Entry, request: HttpRequest) -> ClaimForm:
 @signed_in
 def draft_photo(request: HttpRequest, token: str) -> HttpResponse:
     """A photo of a claim still being written, to the person who sent it."""
-    assert request.user.is_authenticated
-    return photo_response(fetch(request.user, token))
+    return photo_response(fetch(person_of(request), token))
 
 
 @signed_in
 def photo(request: HttpRequest, evidence: UUID) -> HttpResponse:
     """/m/evidence/<id>.jpg: a stored photo, to people who may see its claim (F-03)."""
-    assert request.user.is_authenticated
-    found = access_evidence(request.user, evidence)
-    return photo_response(open_photo(request.user, found, thumb=request.GET.get("small") == "1").data)
+    found = access_evidence(person_of(request), evidence)
+    return photo_response(open_photo(person_of(request), found, thumb=request.GET.get("small") == "1").data)
 
 
 def photo_response(data: bytes) -> HttpResponse:
@@ -246,7 +247,7 @@ def photo_response(data: bytes) -> HttpResponse:
 @signed_in
 def done(request: HttpRequest, claim: UUID) -> HttpResponse:
     """已收到，等待评议，编号 A-12 (U-15)."""
-    found = access_claim(request.user, claim)
+    found = access_claim(person_of(request), claim)
     context = {
         "sentence": f"已收到，{found.get_status_display()}，编号 {found}",
         "next": f"{word_for(found)}。{NEXT.get(found.review_needed, '')}",
@@ -261,8 +262,7 @@ def done(request: HttpRequest, claim: UUID) -> HttpResponse:
 @signed_in
 def one(request: HttpRequest, claim: UUID) -> HttpResponse:
     """/m/claims/<id>/: the whole story in words, and what can be done now (U-63)."""
-    user = request.user
-    assert user.is_authenticated
+    user = person_of(request)
     found = access_claim(user, claim)
     belongs = found.submitted_by_id == user.pk or of_household(user, found.household_id)
     early = (Claim.Status.SUBMITTED, Claim.Status.RETURNED)
@@ -286,11 +286,11 @@ def one(request: HttpRequest, claim: UUID) -> HttpResponse:
 @signed_in
 def withdraw(request: HttpRequest, claim: UUID) -> HttpResponse:
     """Take a claim back, after a question."""
-    found = access_claim(request.user, claim)
+    found = access_claim(person_of(request), claim)
     error: ZhiliError | None = None
     if request.method == "POST":
         try:
-            withdraw_claim(by=request.user, claim=found, reason=request.POST.get("reason", "")[:200])
+            withdraw_claim(by=person_of(request), claim=found, reason=request.POST.get("reason", "")[:200])
             return render_withdrawn(request, found)
         except ClaimError as refused:
             error = refused
@@ -304,7 +304,7 @@ def render_withdrawn(request: HttpRequest, claim: Claim) -> HttpResponse:
 @signed_in
 def withdrawn(request: HttpRequest, claim: UUID) -> HttpResponse:
     """已撤回 (U-15)."""
-    found = access_claim(request.user, claim)
+    found = access_claim(person_of(request), claim)
     sentence = f"{found} {found.get_status_display()}"
     return render(
         request, "web/done.html", {"sentence": sentence, "url": reverse("m_claims"), "label": "看我的申报"}
@@ -314,8 +314,7 @@ def withdrawn(request: HttpRequest, claim: UUID) -> HttpResponse:
 @signed_in
 def again(request: HttpRequest, claim: UUID) -> HttpResponse:
     """Hand in again what was returned for more: the same form, filled with what was said."""
-    user = request.user
-    assert user.is_authenticated
+    user = person_of(request)
     found = access_claim(user, claim)
     if found.status != Claim.Status.RETURNED:
         return redirect("m_claim", found.pk)
@@ -342,15 +341,14 @@ def again(request: HttpRequest, claim: UUID) -> HttpResponse:
 
 def _resubmitted(request: HttpRequest, found: Claim, form: ClaimForm) -> bool:
     data = form.cleaned_data
-    assert request.user.is_authenticated
     try:
         resubmit_claim(
-            by=request.user,
+            by=person_of(request),
             claim=found,
             quantity=data.get("quantity"),
             grade=data.get("grade"),
             text=data.get("text"),
-            photos=[fetch(request.user, token) for token in form.tokens],
+            photos=[fetch(person_of(request), token) for token in form.tokens],
             witness=data.get("witness", ""),
             document=data.get("document", ""),
             reminded_on=data.get("reminded_on"),

@@ -6,7 +6,7 @@ the pad with a sentence that says what was entered and a way to take it back.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from django import forms
@@ -22,7 +22,7 @@ from zhili.claims.actions import submit_group, withdraw_claim
 from zhili.claims.entering import Choice, Entry, find_choice, label_of, most_used, one_tap, shelves, word_for
 from zhili.claims.forms import ActivityForm
 from zhili.claims.models import Claim
-from zhili.claims.phone import handle
+from zhili.claims.phone import handle, person_of
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.ids import uuid7
@@ -41,8 +41,7 @@ ENTERED_SHOWN = 5
 @requires("claims.field")
 def pad(request: HttpRequest) -> HttpResponse:
     """/m/field/: scan or type; what was just entered stands on top."""
-    user, place = request.user, _place(request)
-    assert user.is_authenticated
+    user, place = person_of(request), _place(request)
     text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
     found: list[Household] = []
     if text:
@@ -58,7 +57,9 @@ def pad(request: HttpRequest) -> HttpResponse:
     )
     recent = mine.select_related("item", "household", "resident").order_by("-submitted_at", "-number")
     saved = (
-        recent.filter(pk=_uuid(request.GET.get("saved", ""))).first() if request.GET.get("saved") else None
+        recent.filter(pk__in=[key for key in [_uuid(request.GET.get("saved", ""))] if key]).first()
+        if request.GET.get("saved")
+        else None
     )
     context = {
         "q": text, "found": found, "missing": bool(text) and not found, "saved": saved,
@@ -70,8 +71,7 @@ def pad(request: HttpRequest) -> HttpResponse:
 @requires("claims.field")
 def household_page(request: HttpRequest, household: UUID) -> HttpResponse:
     """/m/field/<household>/: big buttons; one tap enters, what needs a number or a photo asks for it."""
-    user = request.user
-    assert user.is_authenticated
+    user = person_of(request)
     home = _household(user, household, _place(request))
     groups = shelves(user, home)
     choices = {choice.rule.code: choice for shelf in groups for choice in shelf.choices}
@@ -87,7 +87,7 @@ def household_page(request: HttpRequest, household: UUID) -> HttpResponse:
         else:
             claim, error = _enter(request, home, choice, day)
             if claim is not None:
-                return redirect(f"{reverse('m_field')}?{urlencode({'saved': claim.pk})}")
+                return redirect(f"{reverse('m_field')}?{urlencode({'saved': str(claim.pk)})}")
     everything = list(choices.values())
     context = {
         "household": home, "label": label_of(user, home), "shelves": groups, "error": error, "id": uuid7(), "day": day,
@@ -97,14 +97,13 @@ def household_page(request: HttpRequest, household: UUID) -> HttpResponse:
 
 
 def _enter(
-    request: HttpRequest, home: Household, choice: Choice, day: object
+    request: HttpRequest, home: Household, choice: Choice, day: date
 ) -> tuple[Claim | None, ZhiliError | None]:
     """One tap: the clerk saw it, nothing more is asked."""
-    assert request.user.is_authenticated
-    entry = Entry(request.user, home, choice.row, choice.rule, "counter", staff=True)
+    entry = Entry(person_of(request), home, choice.row, choice.rule, "counter", staff=True)
     data = request.POST.copy()
     data["occurred_on"] = str(day)
-    data["witness"] = "" if choice.rule.effective_evidence == "none" else str(request.user)
+    data["witness"] = "" if choice.rule.effective_evidence == "none" else str(person_of(request))
     form = entry.form(data)
     if not form.is_valid():
         first = next(iter(form.errors.values()))[0]
@@ -119,8 +118,7 @@ def _enter(
 @requires("claims.field")
 def item_page(request: HttpRequest, household: UUID, code: str) -> HttpResponse:
     """/m/field/<household>/<item>/: an item that needs a number, a grade, a photo or a reminder."""
-    user = request.user
-    assert user.is_authenticated
+    user = person_of(request)
     home = _household(user, household, _place(request))
     row, rule = find_choice(user, home, code)
     entry = Entry(user, home, row, rule, "counter", staff=True)
@@ -136,18 +134,18 @@ def item_page(request: HttpRequest, household: UUID, code: str) -> HttpResponse:
 @requires("claims.field")
 def saved(request: HttpRequest, claim: UUID) -> HttpResponse:
     """From the long form back to the pad."""
-    found = access_claim(request.user, claim)
-    return redirect(f"{reverse('m_field')}?{urlencode({'saved': found.pk})}")
+    found = access_claim(person_of(request), claim)
+    return redirect(f"{reverse('m_field')}?{urlencode({'saved': str(found.pk)})}")
 
 
 @requires("claims.field")
 def undo(request: HttpRequest, claim: UUID) -> HttpResponse:
     """Take back what was just entered: asks by GET, does by POST."""
-    found = access_claim(request.user, claim)
+    found = access_claim(person_of(request), claim)
     error: ZhiliError | None = None
     if request.method == "POST":
         try:
-            withdraw_claim(by=request.user, claim=found, reason="现场录错")
+            withdraw_claim(by=person_of(request), claim=found, reason="现场录错")
             messages.success(request, f"{found} 已撤回")
             return redirect("m_field")
         except ZhiliError as refused:
@@ -158,19 +156,13 @@ def undo(request: HttpRequest, claim: UUID) -> HttpResponse:
 @requires("claims.field")
 def activity(request: HttpRequest) -> HttpResponse:
     """/m/field/activity/: everybody who came to one activity, on one tick list."""
-    user, place = request.user, _place(request)
-    assert user.is_authenticated
+    user, place = person_of(request), _place(request)
     book = in_force(place, today())
+    rules = parsed(book) if book else None
     items = [
-        (
-            category.title,
-            [
-                (item.code, f"{item.title}")
-                for item in parsed(book).items_in(category.code)
-                if not item.is_deduction
-            ],
-        )
-        for category in (parsed(book).categories if book else ())
+        (one.title, [(item.code, item.title) for item in rules.items_in(one.code) if not item.is_deduction])
+        for one in (rules.categories if rules else ())
+        if rules is not None
     ]
     by_person = book is not None and book.unit == "resident"
     rows = _tickable(user, place, by_person)
@@ -191,12 +183,11 @@ def _enter_group(
     request: HttpRequest, place: str, form: forms.Form, rows: list[dict], ticked: set[str]
 ) -> list[Claim] | None:
     data = form.cleaned_data
-    assert request.user.is_authenticated
     chosen = [row for group in rows for row in group["rows"] if row["key"] in ticked]
     entries = [Tick(row["household"], row["resident"], data["quantity"], data["grade"]) for row in chosen]
     try:
         return submit_group(
-            by=request.user,
+            by=person_of(request),
             id=data["id"],
             place=place,
             item=data["item"],
@@ -250,11 +241,14 @@ def _tickable(user: User, place: str, by_person: bool) -> list[dict]:
 @requires("claims.field")
 def activity_done(request: HttpRequest, claim: UUID) -> HttpResponse:
     """已记：河道清扫，12 户 (U-15)."""
-    found = access_claim(request.user, claim)
+    found = access_claim(person_of(request), claim)
     minute = timedelta(minutes=1)
     near = (found.submitted_at - minute, found.submitted_at + minute)
     same = Claim.objects.filter(
-        place=found.place, activity=found.activity, submitted_by=found.submitted_by_id, submitted_at__range=near
+        place=found.place,
+        activity=found.activity,
+        submitted_by=found.submitted_by_id,
+        submitted_at__range=near,
     )
     numbers = sorted(same.values_list("number", flat=True)) or [found.number]
     many = f"A-{numbers[0]} 至 A-{numbers[-1]}" if len(numbers) > 1 else f"A-{numbers[0]}"
@@ -267,7 +261,7 @@ def activity_done(request: HttpRequest, claim: UUID) -> HttpResponse:
 
 def _place(request: HttpRequest) -> str:
     place = village_of(request)
-    if not may(request.user, "claims.field", place):
+    if not may(person_of(request), "claims.field", place):
         raise NotFound("没有这一页。")
     return place
 
@@ -279,12 +273,13 @@ def _household(user: User, household: UUID, place: str) -> Household:
     return found
 
 
-def _day(text: str) -> object:
-    """The day typed, today where there is none; nonsense stays, for the form to refuse."""
+def _day(text: str) -> date:
+    """The day typed; today where there is none or it is nonsense."""
     try:
-        return forms.DateField().clean(text) if text else today()
+        day: date = forms.DateField().clean(text) if text else today()
     except forms.ValidationError:
         return today()
+    return day
 
 
 def _uuid(text: str) -> UUID | None:

@@ -13,6 +13,7 @@ import zhili.claims.phone_review
 import zhili.ledger.desk
 import zhili.ledger.open
 import zhili.notices.desk
+import zhili.notices.desk_objections
 import zhili.notices.open
 import zhili.notices.phone
 import zhili.people.desk
@@ -54,6 +55,7 @@ desk_pages: Pages = [
     *zhili.claims.desk.urlpatterns,
     *zhili.claims.desk_review.urlpatterns,
     *zhili.notices.desk.urlpatterns,
+    *zhili.notices.desk_objections.urlpatterns,
     *zhili.ledger.desk.urlpatterns,
     *zhili.web.passbook_paper.desk_urlpatterns,
     *zhili.web.desk.urlpatterns,

@@ -79,14 +79,18 @@ def households(request: HttpRequest, place: str) -> HttpResponse:
         Column("status", "状态", lambda h: h.get_status_display(), order="status", kind="state"),
     ]
     listed = table(
-        request, rows, columns, title="台账", default_order="code",
+        request,
+        rows,
+        columns,
+        title="台账",
+        default_order="code",
         filters=[
             Filter("group", "组", lambda: [(g, g) for g in groups_of(place)], lambda r, v: r.filter(group=v)),
             Filter("status", "状态", Household.Status.choices, lambda r, v: r.filter(status=v)),
             Filter("q", "户编号、姓名", "text", matching),
         ],
         on_export=lambda count: record("ledger.export_balances", by=user, place=place, count=count),
-    )  # fmt: skip
+    )
     if isinstance(listed, HttpResponse):
         return listed
     totals = [(purse_title(p), sum(v for (_, purse), v in sums.items() if purse == p)) for p in purses]
@@ -147,9 +151,12 @@ def transfer(request: HttpRequest, place: str, transfer: UUID) -> HttpResponse:
         except ZhiliError as error:
             show_error(form, error)
     context = {
-        "lines": _named(lines), "first": lines[0], "form": form, "place": place,
+        "lines": _named(lines),
+        "first": lines[0],
+        "form": form,
+        "place": place,
         "may_ask": user.has_perm("ledger.reverse", place) and not any(line.reversed for line in lines),
-    }  # fmt: skip
+    }
     return render(request, "ledger/desk_transfer.html", context, status=422 if form.errors else 200)
 
 
@@ -163,18 +170,27 @@ def reversals(request: HttpRequest, place: str) -> HttpResponse:
     at(request, place)
     rows = ReversalRequest.objects.filter(place=place).select_related("asked_by", "decided_by")
     listed = table(
-        request, rows,
+        request,
+        rows,
         [
-            Column("asked", "提出时间", lambda r: r.asked_at, order="asked_at", kind="date", url=lambda r: reverse("desk_reversal", args=[place, r.pk])),
+            Column(
+                "asked",
+                "提出时间",
+                lambda r: r.asked_at,
+                order="asked_at",
+                kind="date",
+                url=lambda r: reverse("desk_reversal", args=[place, r.pk]),
+            ),
             Column("by", "提出人", lambda r: str(r.asked_by)),
             Column("reason", "理由", lambda r: r.reason, width=40),
             Column("status", "状态", lambda r: r.get_status_display(), order="status", kind="state"),
             Column("decided", "决定人", lambda r: str(r.decided_by) if r.decided_by else ""),
             Column("seq", "冲正批次", lambda r: r.seq, kind="number"),
         ],
-        title="冲正", default_order="-asked",
+        title="冲正",
+        default_order="-asked",
         filters=[Filter("status", "状态", ReversalRequest.Status.choices, lambda r, v: r.filter(status=v))],
-    )  # fmt: skip
+    )
     if isinstance(listed, HttpResponse):
         return listed
     return render(request, "ledger/desk_reversals.html", {"table": listed, "place": place})
@@ -205,9 +221,14 @@ def reversal(request: HttpRequest, place: str, reversal: UUID) -> HttpResponse:
             found.refresh_from_db()
     lines = lines_of(place, [UUID(one) for one in found.transfers])
     context = {
-        "request_row": found, "lines": _named(lines), "form": form, "place": place,
-        "may_decide": found.status == "waiting" and user.pk != found.asked_by_id and user.has_perm("ledger.approve_reversal", place),
-    }  # fmt: skip
+        "request_row": found,
+        "lines": _named(lines),
+        "form": form,
+        "place": place,
+        "may_decide": found.status == "waiting"
+        and user.pk != found.asked_by_id
+        and user.has_perm("ledger.approve_reversal", place),
+    }
     return render(request, "ledger/desk_reversal.html", context, status=422 if form.errors else 200)
 
 

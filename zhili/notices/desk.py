@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -19,19 +18,17 @@ from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import parse_code, today
 from zhili.common.policy import requires
-from zhili.notices.access import access_line, access_objection, involved, may
+from zhili.notices.access import access_line, may
 from zhili.notices.actions import (
-    acknowledge,
-    answer_objection,
     close_notice,
     correct_line,
     object_to,
     open_notice,
 )
-from zhili.notices.forms import AnswerForm, CorrectionForm, PaperObjectionForm, PeriodForm
+from zhili.notices.forms import CorrectionForm, PaperObjectionForm, PeriodForm
 from zhili.notices.looking import openable, outlook
 from zhili.notices.models import Line, Notice, Objection
-from zhili.notices.queries import answerers, lines_of, notices_of, objections_of
+from zhili.notices.queries import lines_of, notices_of, objections_of
 from zhili.people.models import Resident, User
 from zhili.people.queries import find_by_card, groups_of, head_of
 
@@ -90,13 +87,24 @@ def opening(request: HttpRequest, place: str) -> HttpResponse:
     asked = request.POST.get("period") or request.GET.get("period", "")
     wanted = asked if asked in dict(choices) else (choices[0][0] if choices else "")
     context = {
-        "place": place, "periods": choices, "wanted": wanted, "look": outlook(place, wanted) if wanted else None, "error": error,
-    }  # fmt: skip
+        "place": place,
+        "periods": choices,
+        "wanted": wanted,
+        "look": outlook(place, wanted) if wanted else None,
+        "error": error,
+    }
     return render(request, "notices/desk_open.html", context, status=422 if error or form.errors else 200)
 
 
 LINES = [
-    Column("position", "序号", lambda r: r.position, order="position", kind="number", url=lambda r: reverse("desk_line", args=[r.place, r.pk])),
+    Column(
+        "position",
+        "序号",
+        lambda r: r.position,
+        order="position",
+        kind="number",
+        url=lambda r: reverse("desk_line", args=[r.place, r.pk]),
+    ),
     Column("group", "组", lambda r: r.group, order="group"),
     Column("household", "户编号", lambda r: r.household_code, order="household_code"),
     Column("name", "公示姓名", lambda r: r.name_masked if r.public_name else "（不公布）"),
@@ -104,10 +112,20 @@ LINES = [
     Column("on", "日期", lambda r: r.occurred_on, order="occurred_on", kind="date"),
     Column("points", "分值", lambda r: r.points, order="points", kind="signed"),
     Column("before", "更正前", lambda r: r.points_before, kind="signed", shown=False),
-    Column("mark", "标记", lambda r: "更正" if r.correction else "补记" if r.late else "", export=lambda r: r.correction or ("补记" if r.late else "")),
+    Column(
+        "mark",
+        "标记",
+        lambda r: "更正" if r.correction else "补记" if r.late else "",
+        export=lambda r: r.correction or ("补记" if r.late else ""),
+    ),
     Column("status", "状态", lambda r: r.get_status_display(), order="status", kind="state"),
-    Column("claim", "申报编号", lambda r: str(r.claim), url=lambda r: reverse("desk_claim", args=[r.place, r.claim_id])),
-]  # fmt: skip
+    Column(
+        "claim",
+        "申报编号",
+        lambda r: str(r.claim),
+        url=lambda r: reverse("desk_claim", args=[r.place, r.claim_id]),
+    ),
+]
 
 
 @requires("notices.see")
@@ -120,26 +138,48 @@ def notice(request: HttpRequest, place: str, number: int) -> HttpResponse:
         raise NotFound("没有这一页。")
     found = _notice(place, number)
     listed = table(
-        request, lines_of(found), LINES, title=found.title, default_order="position", page_size=100,
+        request,
+        lines_of(found),
+        LINES,
+        title=found.title,
+        default_order="position",
+        page_size=100,
         filters=[
             Filter("status", "状态", Line.Status.choices, lambda rows, v: rows.filter(status=v)),
-            Filter("group", "组", lambda: [(g, g) for g in groups_of(place)], lambda rows, v: rows.filter(group=v)),
-            Filter("mark", "标记", [("1", "更正过"), ("2", "补记")], lambda rows, v: rows.exclude(correction="") if v == "1" else rows.filter(late=True)),
+            Filter(
+                "group",
+                "组",
+                lambda: [(g, g) for g in groups_of(place)],
+                lambda rows, v: rows.filter(group=v),
+            ),
+            Filter(
+                "mark",
+                "标记",
+                [("1", "更正过"), ("2", "补记")],
+                lambda rows, v: rows.exclude(correction="") if v == "1" else rows.filter(late=True),
+            ),
             Filter("q", "户编号", "text", lambda rows, v: rows.filter(household_code__icontains=v)),
         ],
         on_export=lambda count: record("notices.export", by=user, place=place, target=found, count=count),
-    )  # fmt: skip
+    )
     if isinstance(listed, HttpResponse):
         return listed
     objections = list(objections_of(place).filter(line__notice=found))
     held = sum(one.status in Objection.OPEN for one in objections)
     day = today()
     context = {
-        "notice": found, "table": listed, "place": place, "may_manage": may(user, "notices.manage", place), "held": held,
-        "objections": objections if may(user, "notices.objections", place) else [], "count_objections": len(objections),
-        "due": found.status == "open" and day > found.closes_on, "close_from": found.closes_on + timedelta(days=1), "day": day,
+        "notice": found,
+        "table": listed,
+        "place": place,
+        "may_manage": may(user, "notices.manage", place),
+        "held": held,
+        "objections": objections if may(user, "notices.objections", place) else [],
+        "count_objections": len(objections),
+        "due": found.status == "open" and day > found.closes_on,
+        "close_from": found.closes_on + timedelta(days=1),
+        "day": day,
         "period_title": parse_code(found.period).title,
-    }  # fmt: skip
+    }
     return render(request, "notices/desk_notice.html", context)
 
 
@@ -160,8 +200,14 @@ def closing(request: HttpRequest, place: str, number: int) -> HttpResponse:
         except ZhiliError as refused:
             error = refused
     counts = {status: found.lines.filter(status=status).count() for status in Line.Status.values}
-    context = {"notice": found, "place": place, "counts": counts, "error": error, "due": today() > found.closes_on,
-               "close_from": found.closes_on + timedelta(days=1)}  # fmt: skip
+    context = {
+        "notice": found,
+        "place": place,
+        "counts": counts,
+        "error": error,
+        "due": today() > found.closes_on,
+        "close_from": found.closes_on + timedelta(days=1),
+    }
     return render(request, "notices/desk_close.html", context, status=422 if error else 200)
 
 
@@ -187,12 +233,18 @@ def line(request: HttpRequest, place: str, line: UUID) -> HttpResponse:
             return redirect("desk_objection_taken", place, made.pk)
     live = found.notice.status == "open"
     context = {
-        "line": found, "place": place, "correction": correction, "paper": paper, "story": claim_story(found.claim, user),
+        "line": found,
+        "place": place,
+        "correction": correction,
+        "paper": paper,
+        "story": claim_story(found.claim, user),
         "may_correct": live and found.status in ("shown", "held") and may(user, "notices.manage", place),
-        "may_paper": live and found.status != "dropped" and today() <= found.notice.closes_on
+        "may_paper": live
+        and found.status != "dropped"
+        and today() <= found.notice.closes_on
         and user.has_role("clerk", "group_leader", "supervisor", place=place),
         "label": label_of(user, found.household),
-    }  # fmt: skip
+    }
     return render(
         request, "notices/desk_line.html", context, status=422 if correction.errors or paper.errors else 200
     )
@@ -221,9 +273,14 @@ def _take_paper(user: User, found: Line, form: PaperObjectionForm) -> Objection 
             return None
     try:
         return object_to(
-            by=user, line=found, text=data["text"], resident=resident, paper_number=data["paper_number"], id=data["id"],
+            by=user,
+            line=found,
+            text=data["text"],
+            resident=resident,
+            paper_number=data["paper_number"],
+            id=data["id"],
             channel="paper" if data["paper_number"] else "counter",
-        )  # fmt: skip
+        )
     except ZhiliError as error:
         show_error(form, error)
         return None
@@ -238,105 +295,16 @@ def taken(request: HttpRequest, place: str, objection: UUID) -> HttpResponse:
         raise NotFound("没有这条异议。")
     slip = f"{reverse('open_objection_slip', args=[place])}?code={found.lookup_code}"
     context = {
-        "face": "web/desk.html", "sentence": f"已登记异议，编号 {found}，这一条先不入账",
-        "next": f"请把回执交给提异议的人，查询码 {found.lookup_code}。{found.acknowledge_due:%-m月%-d日}前受理，{found.due_on:%-m月%-d日}前书面答复。",
-        "url": slip, "label": "打印回执", "url2": reverse("desk_notice", args=[place, found.line.notice.number]), "label2": "回到公示",
-    }  # fmt: skip
+        "face": "web/desk.html",
+        "sentence": f"已登记异议，编号 {found}，这一条先不入账",
+        "next": f"请把回执交给提异议的人，查询码 {found.lookup_code}。"
+        f"{found.acknowledge_due:%-m月%-d日}前受理，{found.due_on:%-m月%-d日}前书面答复。",
+        "url": slip,
+        "label": "打印回执",
+        "url2": reverse("desk_notice", args=[place, found.line.notice.number]),
+        "label2": "回到公示",
+    }
     return render(request, "web/done.html", context)
-
-
-OBJECTIONS = [
-    Column("number", "编号", lambda o: str(o), order="number", url=lambda o: reverse("desk_objection", args=[o.place, o.pk])),
-    Column("received", "收到", lambda o: o.received_at, order="received_at", kind="date"),
-    Column("household", "户编号", lambda o: o.line.household_code, order="line__household_code"),
-    Column("item", "项目", lambda o: o.line.item_title, order="line__item_title", width=30),
-    Column("text", "理由", lambda o: o.text if len(o.text) < 31 else f"{o.text[:30]}……", export=lambda o: o.text, width=40),
-    Column("channel", "渠道", lambda o: {"phone": "手机", "paper": "纸质", "counter": "村里代录", "open": "网页", "api": "接口"}.get(o.channel, o.channel)),
-    Column("ack", "受理期限", lambda o: o.acknowledge_due, order="acknowledge_due", kind="date"),
-    Column("due", "答复期限", lambda o: o.due_on, order="due_on", kind="date"),
-    Column("status", "状态", lambda o: o.get_status_display(), order="status", kind="state"),
-    Column("late", "逾期", lambda o: "逾期" if o.status in Objection.OPEN and o.due_on < today() else "", kind="state"),
-    Column("answered", "答复时间", lambda o: o.answered_at, shown=False),
-    Column("answer", "答复", lambda o: o.answer, shown=False, width=40),
-]  # fmt: skip
-
-
-def _late(rows: QuerySet[Objection], value: str) -> QuerySet[Objection]:
-    waiting = Q(status__in=Objection.OPEN)
-    return (
-        rows.filter(waiting, due_on__lt=today())
-        if value == "late"
-        else rows.filter(waiting)
-        if value == "open"
-        else rows.exclude(waiting)
-    )
-
-
-@requires("notices.objections")
-def objections(request: HttpRequest, place: str) -> HttpResponse:
-    """/desk/<place>/objections/: every objection with its days; the most urgent first."""
-    user = at(request, place, "notices.objections")
-    listed = table(
-        request, objections_of(place), OBJECTIONS, title="异议", default_order=["-status", "due_on"],
-        filters=[
-            Filter("now", "办理", [("open", "没答复的"), ("late", "逾期的"), ("done", "办完的")], _late),
-            Filter("status", "状态", Objection.Status.choices, lambda rows, v: rows.filter(status=v)),
-            Filter("start", "收到从", "date", lambda rows, v: rows.filter(received_at__date__gte=v)),
-            Filter("end", "到", "date", lambda rows, v: rows.filter(received_at__date__lte=v)),
-        ],
-        on_export=lambda count: record("notices.export_objections", by=user, place=place, count=count),
-    )  # fmt: skip
-    if isinstance(listed, HttpResponse):
-        return listed
-    return render(request, "notices/desk_objections.html", {"table": listed, "place": place})
-
-
-@requires("notices.objections")
-def objection(request: HttpRequest, place: str, objection: UUID) -> HttpResponse:
-    """One objection: received, acknowledged, answered in writing by somebody who had no part in it."""
-    user = at(request, place, "notices.objections")
-    found = access_objection(user, objection)
-    if found.place != place:
-        raise NotFound("没有这条异议。")
-    asked = request.POST.get("do", "")
-    form = AnswerForm(request.POST if asked == "answer" else None)
-    error: ZhiliError | None = None
-    if asked == "acknowledge":
-        try:
-            acknowledge(by=user, objection=found)
-            messages.success(request, f"{found} 已受理")
-            return redirect("desk_objection", place, found.pk)
-        except ZhiliError as refused:
-            error = refused
-    if asked == "answer" and form.is_valid() and _answer(request, user, found, form):
-        return redirect("desk_objection", place, found.pk)
-    live = found.status in Objection.OPEN
-    context = {
-        "objection": found, "place": place, "form": form, "error": error, "live": live, "story": claim_story(found.line.claim, user),
-        "may_acknowledge": found.status == "received" and may(user, "notices.acknowledge", found),
-        "may_answer": live and may(user, "notices.answer", found), "late": live and found.due_on < today(),
-        "why_not": involved(user, found) if live else "", "who": [] if not live else answerers(place),
-        "answers": user.has_role("supervisor", "council", "township", place=place),
-        "label": label_of(user, found.line.household),
-    }  # fmt: skip
-    return render(
-        request, "notices/desk_objection.html", context, status=422 if form.errors or error else 200
-    )
-
-
-def _answer(request: HttpRequest, user: User, found: Objection, form: AnswerForm) -> bool:
-    data = form.cleaned_data
-    try:
-        done = answer_objection(
-            by=user, objection=found, outcome=data["outcome"], answer=data["answer"], points=data["points"]
-        )
-    except ZhiliError as error:
-        show_error(form, error)
-        return False
-    messages.success(
-        request, f"{done} 已答复：{done.get_status_display()}。请打印答复，或告诉提异议的人凭查询码来看。"
-    )
-    return True
 
 
 urlpatterns = [
@@ -345,7 +313,5 @@ urlpatterns = [
     path("<str:place>/notices/<int:number>/", notice, name="desk_notice"),
     path("<str:place>/notices/<int:number>/close/", closing, name="desk_notice_close"),
     path("<str:place>/notices/lines/<uuid:line>/", line, name="desk_line"),
-    path("<str:place>/objections/", objections, name="desk_objections"),
-    path("<str:place>/objections/<uuid:objection>/", objection, name="desk_objection"),
     path("<str:place>/objections/<uuid:objection>/taken/", taken, name="desk_objection_taken"),
 ]

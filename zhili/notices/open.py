@@ -82,7 +82,7 @@ def objecting(request: HttpRequest, place: str, number: int, position: int) -> H
         try:
             made = object_to(line=row, text=data["text"], channel="open", id=data["id"])
             return redirect(
-                f"{reverse('open_objections', args=[place])}?{urlencode({'code': made.lookup_code, 'new': 1})}"
+                f"{reverse('open_objections', args=[place])}?{urlencode({'code': made.lookup_code, 'new': '1'})}"
             )
         except ZhiliError as error:
             show_error(form, error)

@@ -91,8 +91,14 @@ def objecting(request: HttpRequest, line: UUID) -> HttpResponse:
         except ZhiliError as error:
             show_error(form, error)
     own = user.resident is not None and user.resident.household_id == found.household_id
-    context = {"line": found, "form": form, "own": own, "over": today() > found.notice.closes_on or found.notice.status != "open",
-               "settings": village_settings(found.place), "escalation": escalation(found.place)}  # fmt: skip
+    context = {
+        "line": found,
+        "form": form,
+        "own": own,
+        "over": today() > found.notice.closes_on or found.notice.status != "open",
+        "settings": village_settings(found.place),
+        "escalation": escalation(found.place),
+    }
     return render(request, "notices/phone_object.html", context, status=422 if form.errors else 200)
 
 
@@ -104,8 +110,11 @@ def objected(request: HttpRequest, objection: UUID) -> HttpResponse:
         "sentence": f"已收到您的异议，编号 {found}",
         "next": f"这一条先不入账。{found.acknowledge_due:%-m月%-d日}前受理，{found.due_on:%-m月%-d日}前书面答复。"
         f"查询码 {found.lookup_code}，在公开页面也能查。",
-        "url": reverse("m_notice"), "label": "回到公示", "url2": reverse("m_objection", args=[found.pk]), "label2": "看这条异议",
-    }  # fmt: skip
+        "url": reverse("m_notice"),
+        "label": "回到公示",
+        "url2": reverse("m_objection", args=[found.pk]),
+        "label2": "看这条异议",
+    }
     return render(request, "web/done.html", context)
 
 

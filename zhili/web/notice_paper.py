@@ -6,6 +6,8 @@ it shows what the public page shows.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -54,7 +56,7 @@ def _poster(notice: Notice) -> Poster:
 @open_to_all
 def poster(request: HttpRequest, place: str, number: int) -> HttpResponse:
     """?paper=a3 (24 pt) or a4."""
-    paper = "a4" if request.GET.get("paper") == "a4" else "a3"
+    paper: Literal["a3", "a4"] = "a4" if request.GET.get("paper") == "a4" else "a3"
     try:
         body = poster_pdf(_poster(public_notice(place, number)), paper)
     except PrintError as error:

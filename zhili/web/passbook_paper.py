@@ -51,9 +51,13 @@ def rows_of(place: str, page: Statement) -> list[Row]:
     """Lines with the titles of their items and the names of their reviewers, newest first. Two queries."""
     causes = [entry.cause for entry in page.entries]
     wanted = {str(cause.get("item", "")) for cause in causes}
-    books = {str(cause.get("rule", "")) for cause in causes} - {"", "None"}
-    items = {(str(book), code): title for book, code, title in
-             Item.objects.filter(place=place, book__in=books, code__in=wanted).values_list("book_id", "code", "title")}  # fmt: skip
+    books = [UUID(str(cause["rule"])) for cause in causes if cause.get("rule")]
+    items = {
+        (str(book), code): title
+        for book, code, title in Item.objects.filter(
+            place=place, book__in=books, code__in=wanted
+        ).values_list("book_id", "code", "title")
+    }
     ids = {user for cause in causes for user in cause.get("reviewers") or []}
     names = {user.pk: str(user) for user in User.objects.filter(pk__in=ids)}
     rows = []
@@ -98,10 +102,16 @@ def _book(request: HttpRequest, household: Household, resident: Resident | None)
     page = _page(household.place, owner, purse, month)
     totals = ledger.period_totals(household.place, [here.period.code], [owner]) if here.period else {}
     return {
-        "own": here, "household": household, "purse": purse, "month": month, "months": months(), "page": page,
+        "own": here,
+        "household": household,
+        "purse": purse,
+        "month": month,
+        "months": months(),
+        "page": page,
         "title": next((one.title for one in here.purses if one.code == purse), purse),
-        "rows": rows_of(household.place, page), "total": totals.get((owner, here.period.code if here.period else "", purse)),
-    }  # fmt: skip
+        "rows": rows_of(household.place, page),
+        "total": totals.get((owner, here.period.code if here.period else "", purse)),
+    }
 
 
 def _page(place: str, owner: UUID, purse: str, month: Period | None) -> Statement:
@@ -176,9 +186,13 @@ def statement(request: HttpRequest, place: str, household: UUID) -> HttpResponse
     user = request.user
     assert isinstance(user, User)
     context = _book(request, home, person) | {
-        "place": place, "label": label_of(user, home), "person": person,
-        "people": list(home.residents.all()) if by_person and may_people(user, "people.see_household", home) else [],
-    }  # fmt: skip
+        "place": place,
+        "label": label_of(user, home),
+        "person": person,
+        "people": list(home.residents.all())
+        if by_person and may_people(user, "people.see_household", home)
+        else [],
+    }
     return render(request, "ledger/desk_statement.html", context)
 
 
@@ -208,13 +222,21 @@ def _pdf(request: HttpRequest, household: Household, resident: Resident | None) 
         head_name=name if may_people(user, "people.see_household", household) else mask_name(name),
         group=household.group,
         purse_title=str(found["title"]),
-        from_on=_day(month.start if isinstance(month, Period) else (page.entries[0].posted_at.date() if page.entries else household.opened_on)),
+        from_on=_day(
+            month.start
+            if isinstance(month, Period)
+            else (page.entries[0].posted_at.date() if page.entries else household.opened_on)
+        ),
         to_on=_day(min(month.end, today()) if isinstance(month, Period) else today()),
         opening=format_points(page.opening),
         entries=[
             PassbookEntry(
-                occurred_on=row.entry.occurred_on.isoformat(), reason=row.title, points=format_signed(row.entry.points),
-                balance=format_points(row.entry.balance_after), reviewers=row.reviewers, receipt=row.entry.receipt,
+                occurred_on=row.entry.occurred_on.isoformat(),
+                reason=row.title,
+                points=format_signed(row.entry.points),
+                balance=format_points(row.entry.balance_after),
+                reviewers=row.reviewers,
+                receipt=row.entry.receipt,
             )
             for row in rows[::-1]
         ],
@@ -224,7 +246,7 @@ def _pdf(request: HttpRequest, household: Household, resident: Resident | None) 
         head_code=head.short if head else "",
         check_url=request.build_absolute_uri(f"/open/{place}/receipt/"),
         demo=settings.demo,
-    )  # fmt: skip
+    )
     try:
         return answer(
             passbook_pdf(made, "a4" if request.GET.get("paper") == "a4" else "a5"),

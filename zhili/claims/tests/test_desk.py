@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -311,9 +312,7 @@ def test_a_sheet_with_errors_names_every_cell_and_gives_a_marked_file_back(villa
     )
     text = page.content.decode()
     assert "处要改，还没有写入" in text and "确认导入" not in text and Claim.objects.count() == 0
-    mend = text.split('href="')[
-        [n for n, part in enumerate(text.split('href="')) if "/mend/" in part][0]
-    ].split('"')[0]
+    mend = re.search(r'href="([^"]+/mend/)"', text)[1]
     assert client.get(mend)["Content-Type"].endswith("sheet")
     assert (
         client.post(mend.replace("/mend/", "/apply/"), follow=True).status_code == 200

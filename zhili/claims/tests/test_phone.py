@@ -53,8 +53,8 @@ def picture(shade: int = 120) -> io.BytesIO:
 
 
 def body(**more):
-    return {"id": str(uuid7()), "occurred_on": "2026-10-20", "witness": "演示戊", "text": "扫了村口的路", "resident": "", "kept": "",
-            **more}  # fmt: skip
+    base = {"id": str(uuid7()), "occurred_on": "2026-10-20", "witness": "演示戊", "text": "扫了村口的路"}
+    return base | {"resident": "", "kept": ""} | more
 
 
 def hidden(html: str) -> dict[str, str]:

@@ -269,7 +269,7 @@ def _objected_by(user, notice):
         {"outcome": "refused", "answer": "查过了", "points": "3"},
         {"outcome": "upheld", "answer": "查过了", "points": "77"},
         {"outcome": "upheld", "answer": "查过了", "points": "三"},
-    ],  # fmt: skip
+    ],
 )
 def test_an_answer_that_is_not_whole_is_asked_again(village, notice, data):
     """The written answer is kept as typed."""
@@ -329,9 +329,17 @@ def test_get_changes_nothing_on_any_of_these_pages(village, notice):
         objection.status,
     )
     line = line_of(notice, "1001")
-    for path in (f"{village.desk}/notices/", f"{village.desk}/notices/1/", f"{village.desk}/notices/1/close/",
-                 f"{village.desk}/notices/lines/{line.pk}/", f"{village.desk}/objections/", f"{village.desk}/objections/{objection.pk}/",
-                 "/m/notice/", f"/m/notice/{line.pk}/object/", f"{village.open}/notices/1/1/"):  # fmt: skip
+    for path in (
+        f"{village.desk}/notices/",
+        f"{village.desk}/notices/1/",
+        f"{village.desk}/notices/1/close/",
+        f"{village.desk}/notices/lines/{line.pk}/",
+        f"{village.desk}/objections/",
+        f"{village.desk}/objections/{objection.pk}/",
+        "/m/notice/",
+        f"/m/notice/{line.pk}/object/",
+        f"{village.open}/notices/1/1/",
+    ):
         assert browser(village.clerk).get(path).status_code == 200, path
     objection.refresh_from_db()
     assert before == (
