@@ -10,7 +10,7 @@ from django import forms, template
 from django.forms import BoundField
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from zhili.common.masking import mask_name
@@ -155,8 +155,6 @@ def _control_class(widget: forms.Widget) -> str:
 
 
 def _choice_set(field: BoundField) -> SafeString:
-    parts = [
-        format_html('<label class="choice">{}<span>{}</span></label>', option.tag(), option.choice_label)
-        for option in field.subwidgets
-    ]
-    return format_html('<div class="choices">{}</div>', SafeString("").join(parts))
+    rows = ((option.tag(), option.choice_label) for option in field.subwidgets)
+    labels = format_html_join("", '<label class="choice">{}<span>{}</span></label>', rows)
+    return format_html('<div class="choices">{}</div>', labels)

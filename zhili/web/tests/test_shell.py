@@ -173,3 +173,17 @@ def test_home_costs_the_same_however_much_is_in_it(cast, django_assert_max_num_q
     client = client_of(cast.villager)
     with django_assert_max_num_queries(30):
         client.get("/m/")
+
+
+def test_a_set_of_choices_is_real_inputs():
+    """Radio buttons reach the browser as inputs, their labels escaped."""
+    from django import forms
+
+    from zhili.web.templatetags.zhili import control
+
+    class Form(forms.Form):
+        one = forms.ChoiceField(choices=[("a", "甲<b>"), ("b", "乙")], widget=forms.RadioSelect)
+
+    html = control(Form()["one"])
+    assert html.count('<input type="radio"') == 2
+    assert "甲&lt;b&gt;" in html
