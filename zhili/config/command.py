@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
             ready()
         return int(options.run(options) or 0)
     except ZhiliError as error:
-        print(error.message, file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
 
 
