@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import transaction
 
 from zhili.audit.actions import record
+from zhili.common import clock
 from zhili.common.errors import NotAllowed, NotFound
 from zhili.common.periods import local_date, parse_code
 from zhili.ledger import entries
@@ -23,7 +24,7 @@ from zhili.ledger.chain import batch_id
 from zhili.ledger.errors import LedgerError, refusal
 from zhili.ledger.lapsing import carry_over, expire_due
 from zhili.ledger.models import Account, Transfer
-from zhili.ledger.posting import AccountKey, NewTransfer, Posted, call, post, server_time, simulated
+from zhili.ledger.posting import AccountKey, NewTransfer, Posted, call, post
 
 if TYPE_CHECKING:
     from zhili.people.models import User
@@ -41,7 +42,6 @@ __all__ = [
     "reserve",
     "reverse",
     "settle",
-    "simulated",
     "void",
 ]
 
@@ -172,7 +172,7 @@ def close_period(place: str, period: str, *, by: User) -> Posted:
     if not by.has_perm("ledger.close_period", place):
         raise NotAllowed("您不能在这个村结账", hint="结账由村文书办理。")
     known = parse_code(period)
-    at = server_time()
+    at = clock.now()
     if known.kind == "ever" or known.end >= local_date(at):
         raise LedgerError(
             f"{known.title}还没有过完，不能结账", hint=f"请在 {known.end} 之后结账。", word="too_early"

@@ -41,19 +41,41 @@ _CHECKS: Final = (
          WHERE b.place = %(place)s AND (b.count, b.total) <> (coalesce(t.n, 0), coalesce(t.total, 0)) ORDER
          BY b.seq""",
     ),
+    # Balances and totals from one reading of the lines; these rows bring their own table and sentence.
     Check(
         "ledger_account",
         "余额与流水合计对不上",
         """
-        WITH s AS (SELECT account, sum(plus) AS plus, sum(minus) AS minus, sum(reserve) AS reserve FROM
-        ({sides}) x
-                   GROUP BY account)
-        SELECT coalesce(a.id, s.account), CASE WHEN a.id IS NULL THEN 'id' WHEN a.credits <> coalesce(plus,
-        0) THEN 'credits'
-                 WHEN a.debits <> coalesce(minus, 0) THEN 'debits' ELSE 'reserved' END, NULL
+        WITH g AS MATERIALIZED (
+          SELECT account, period, code, sum(plus) AS plus, sum(minus) AS minus, sum(reserve) AS reserve FROM ({sides}) x
+           GROUP BY account, period, code
+        ), s AS (SELECT account, sum(plus) AS plus, sum(minus) AS minus, sum(reserve) AS reserve FROM g GROUP BY account
+        ), t AS (
+          SELECT account, period, sum(plus) AS plus, sum(minus) AS minus,
+                 coalesce(sum(plus) FILTER (WHERE code IN ('award', 'opening')), 0) AS earned,
+                 coalesce(sum(minus) FILTER (WHERE code = 'deduct'), 0) AS deducted,
+                 coalesce(sum(minus) FILTER (WHERE code = 'redeem'), 0) AS spent,
+                 coalesce(sum(minus) FILTER (WHERE code = 'expire'), 0) AS expired
+            FROM g JOIN ledger_account a ON a.id = g.account AND a.kind = 'holder'
+           WHERE plus <> 0 OR minus <> 0 GROUP BY account, period)
+        SELECT coalesce(a.id, s.account)::text, CASE WHEN a.id IS NULL THEN 'id'
+                 WHEN a.credits <> coalesce(plus, 0) THEN 'credits' WHEN a.debits <> coalesce(minus, 0) THEN 'debits'
+                 ELSE 'reserved' END, NULL::bigint, 'ledger_account', '余额与流水合计对不上'
           FROM (SELECT * FROM ledger_account WHERE place = %(place)s) a FULL JOIN s ON s.account = a.id
          WHERE a.id IS NULL OR (a.credits, a.debits, a.reserved)
-               <> (coalesce(plus, 0), coalesce(minus, 0), coalesce(reserve, 0)) ORDER BY 1""",
+               <> (coalesce(plus, 0), coalesce(minus, 0), coalesce(reserve, 0))
+        UNION ALL
+        SELECT coalesce(p.account, t.account) || '/' || coalesce(p.period, t.period),
+               CASE WHEN p.account IS NULL OR t.account IS NULL THEN 'account' WHEN p.earned <> t.earned THEN 'earned'
+                 WHEN p.deducted <> t.deducted THEN 'deducted' WHEN p.spent <> t.spent THEN 'spent'
+                 WHEN p.expired <> t.expired THEN 'expired' WHEN p.place <> %(place)s THEN 'place'
+                 ELSE 'adjusted' END, NULL, 'ledger_periodtotal', '周期合计与流水对不上'
+          FROM (SELECT p.* FROM ledger_periodtotal p JOIN ledger_account a ON a.id = p.account AND a.place = %(place)s
+                UNION SELECT * FROM ledger_periodtotal WHERE place = %(place)s) p
+          FULL JOIN t ON t.account = p.account AND t.period = p.period
+         WHERE p.account IS NULL OR t.account IS NULL OR p.place <> %(place)s
+            OR (p.earned, p.deducted, p.spent, p.expired, p.adjusted) <> (t.earned, t.deducted, t.spent, t.expired,
+                t.plus - t.minus - t.earned + t.deducted + t.spent + t.expired) ORDER BY 4, 1""",
     ),
     Check(
         "ledger_account",
@@ -63,33 +85,6 @@ _CHECKS: Final = (
           kind = 'holder' AND NOT may_go_negative AND credits - debits - reserved < 0
           OR kind = 'holder' AND purse = 'spend' AND may_go_negative
           OR closed_on IS NOT NULL AND (credits <> debits OR reserved <> 0)) ORDER BY id""",
-    ),
-    Check(
-        "ledger_periodtotal",
-        "周期合计与流水对不上",
-        """
-        WITH s AS (
-          SELECT account, period, sum(plus) AS plus, sum(minus) AS minus,
-                 coalesce(sum(plus) FILTER (WHERE code IN ('award', 'opening')), 0) AS earned,
-                 coalesce(sum(minus) FILTER (WHERE code = 'deduct'), 0) AS deducted,
-                 coalesce(sum(minus) FILTER (WHERE code = 'redeem'), 0) AS spent,
-                 coalesce(sum(minus) FILTER (WHERE code = 'expire'), 0) AS expired
-            FROM ({sides}) x JOIN ledger_account a ON a.id = x.account AND a.kind = 'holder'
-           WHERE plus <> 0 OR minus <> 0 GROUP BY account, period)
-        SELECT coalesce(p.account, s.account) || '/' || coalesce(p.period, s.period),
-               CASE WHEN p.account IS NULL OR s.account IS NULL THEN 'account' WHEN p.earned <> s.earned
-               THEN 'earned'
-                 WHEN p.deducted <> s.deducted THEN 'deducted' WHEN p.spent <> s.spent THEN 'spent'
-                 WHEN p.expired <> s.expired THEN 'expired' WHEN p.place <> %(place)s THEN 'place'
-                 ELSE 'adjusted' END, NULL
-          FROM (SELECT p.* FROM ledger_periodtotal p JOIN ledger_account a ON a.id = p.account AND a.place =
-          %(place)s
-                UNION SELECT * FROM ledger_periodtotal WHERE place = %(place)s) p
-          FULL JOIN s ON s.account = p.account AND s.period = p.period
-         WHERE p.account IS NULL OR s.account IS NULL OR p.place <> %(place)s
-            OR (p.earned, p.deducted, p.spent, p.expired, p.adjusted) <> (s.earned, s.deducted, s.spent,
-            s.expired,
-                s.plus - s.minus - s.earned + s.deducted + s.spent + s.expired) ORDER BY 1""",
     ),
     Check(
         "ledger_transfer",

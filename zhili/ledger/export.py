@@ -115,8 +115,8 @@ def beancount_lines(place: str) -> Iterator[str]:
 
 
 def _assertions(place: str, names: dict[UUID, str], units: dict[UUID, str]) -> Iterator[str]:
-    """Exact to the hundredth (`~ 0`). A close happens within a day and beancount asserts at a day's beginning: only closes that ended their
-    day."""
+    """Exact to the hundredth (`~ 0`). A close happens within a day and beancount asserts at a day's beginning:
+    only closes that ended their day."""
     posted = dict(Batch.objects.filter(place=place).values_list("seq", "posted_at"))
     for close in PeriodClose.objects.filter(place=place).order_by("seq"):
         day = local_date(posted[close.seq])
@@ -125,7 +125,8 @@ def _assertions(place: str, names: dict[UUID, str], units: dict[UUID, str]) -> I
             continue
         following = date.fromordinal(day.toordinal() + 1)
         for a in Assertion.objects.filter(place=place, seq=close.seq).order_by("index"):
-            yield f"{following} balance {names[a.account]} {format_points(a.debits - a.credits)} ~ 0 {units[a.account]}"
+            points = format_points(a.debits - a.credits)
+            yield f"{following} balance {names[a.account]} {points} ~ 0 {units[a.account]}"
 
 
 def _last_day(place: str) -> date:

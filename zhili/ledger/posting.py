@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -33,11 +31,9 @@ SALT_BYTES: Final = 16
 _BETWEEN: Final = "\x1f"
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKey:
-    """Which account: its kind (models.Account.Kind), its owner (household or resident; None for the
-    village's own), its purse. may_go_negative: only where the rule book says so for this purse, never
-    for "spend"."""
+class AccountKey(NamedTuple):
+    """Which account: its kind (models.Account.Kind), its owner (household or resident; None for the village's
+    own), its purse. may_go_negative: only where the rule book says so for this purse, never for "spend"."""
 
     kind: str
     owner: UUID | None
@@ -63,37 +59,6 @@ class NewTransfer:
     phase: str = "posted"
     clip: bool = False
     late: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    now: Callable[[], datetime]
-    rand: Callable[[int], bytes]
-
-
-_source: ContextVar[_Source | None] = ContextVar("ledger_source", default=None)
-
-
-@contextmanager
-def simulated(*, now: Callable[[], datetime], rand: Callable[[int], bytes]) -> Iterator[None]:
-    """Let the demo year post with its own clock and salts, so that the same seed gives the same heads
-    everywhere. Never used by a request."""
-    token = _source.set(_Source(now, rand))
-    try:
-        yield
-    finally:
-        _source.reset(token)
-
-
-def server_time() -> datetime:
-    """记账时间: the server's clock, never the phone's (C-11)."""
-    source = _source.get()
-    return source.now() if source else clock.now()
-
-
-def salts(count: int) -> bytes:
-    source = _source.get()
-    return (source.rand if source else clock.random_bytes)(SALT_BYTES * count)
 
 
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -162,7 +127,7 @@ def arguments_of(
         _list(
             [days.get(t.occurred_on) or days.setdefault(t.occurred_on, str(t.occurred_on)) for t in transfers]
         ),
-        salts(len(transfers)),
+        clock.random_bytes(SALT_BYTES * len(transfers)),
         _BETWEEN.join([canonical(t.cause) for t in transfers]),
         _list([t.phase for t in transfers]) if any(t.phase != "posted" for t in transfers) else None,
         _uuids([t.pending_of for t in transfers]) if any(t.pending_of for t in transfers) else None,
@@ -206,7 +171,7 @@ def post(
     _check(transfers, place, period, note)
     if not connection.in_atomic_block:
         raise RuntimeError("post() belongs inside the action's transaction")
-    at = server_time()
+    at = clock.now()
     values = arguments_of(
         transfers,
         place=place,

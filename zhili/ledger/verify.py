@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -170,18 +171,16 @@ def _check_anchor(report: Report, anchor: Anchor) -> None:
     )
 
 
-# The line is put together by the database, digested here.
+# Joined by '|' and with nothing for NULL, a row of COPY is already almost the canonical line.
 _LINES = """
 COPY (
-  SELECT seq, encode(leaf, 'hex'), encode(commitment, 'hex'), encode(salt, 'hex'), cause,
-    'zhili-transfer/1|' || place || '|' || seq || '|' || index || '|' || id || '|' || debit || '|' || credit || '|'
-    || amount || '|' || short || '|' || code || '|' || phase || '|' || coalesce(pending_of::text, '') || '|'
-    || coalesce(reverses::text, '') || '|' || (occurred_on - date '2000-01-01') || '|'
-    || to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|' || period || '|' || late::int
-    || '|' || encode(commitment, 'hex')
+  SELECT encode(leaf, 'hex'), encode(salt, 'hex'), place, seq, index, id, debit, credit, amount, short, code, phase,
+    pending_of, reverses, occurred_on - date '2000-01-01', posted_at AT TIME ZONE 'UTC', period, late::int,
+    encode(commitment, 'hex'), cause
   FROM ledger_transfer WHERE place = %s ORDER BY place, seq, index
-) TO STDOUT
+) TO STDOUT (DELIMITER '|', NULL '')
 """
+_SEQ, _POSTED_AT, _CAUSE = 3, 15, 19
 _STEP: Final = 50_000
 
 
@@ -210,26 +209,31 @@ def _check_chain(report: Report, place: str, progress: Progress | None) -> None:
     bad: list[bytes] = []
     current = 0
     algorithm, sha = chain.ALGORITHM, hashlib.sha256
-    for seq, line in _stream(place, report, progress):
+    moments: dict[bytes, bytes] = {}
+    for line in _stream(place, report, progress):
+        fields = line.split(b"|", _CAUSE)
+        seq = int(fields[_SEQ])
         if seq != current:
             _finish(state, current, leaves, bad)
             leaves, bad, current = [], [], seq
             algorithm = _algorithm(batches.get(seq))
-        _, leaf, commitment, salt, cause, body = line.split(b"\t")
+        cause, at = fields[_CAUSE], fields[_POSTED_AT]
         if b"\\" in cause:
             cause = _unescape(cause)
-        sealed, text = b"\x03" + bytes.fromhex(salt.decode()) + cause, b"\x00" + body
+        fields[_POSTED_AT] = moments.get(at) or moments.setdefault(at, _moment(at))
+        sealed = b"\x03" + bytes.fromhex(fields[1].decode()) + cause
+        text = b"\x00zhili-transfer/1|" + b"|".join(fields[2:_CAUSE])
         if algorithm == "sha256":
             seal, found = sha(sealed).hexdigest(), sha(text).digest()
         else:
             seal, found = digest(algorithm, sealed).hex(), digest(algorithm, text)
         leaves.append(found)
-        if found.hex() != leaf.decode() or seal != commitment.decode():
-            bad.append(line)
+        if found.hex() != fields[0].decode() or seal != fields[_CAUSE - 1].decode():
+            bad.append(fields[5])
     _finish(state, current, leaves, bad)
     _finish(state, max(batches, default=0) + 1, [], [])
-    for line, batch, whole in state.bad:
-        _say_line(state, line, batch, whole)
+    for id, batch, whole in state.bad:
+        _say_line(state, UUID(id.decode()), batch, whole)
     report.problems[before:] = sorted(
         report.problems[before:], key=lambda p: (p.seq or 0, p.table != "ledger_transfer")
     )
@@ -241,17 +245,21 @@ def _algorithm(batch: Batch | None) -> str:
     return batch.algorithm if batch is not None and batch.algorithm in ALGORITHMS else chain.ALGORITHM
 
 
-def _stream(place: str, report: Report, progress: Progress | None) -> Iterator[tuple[int, bytes]]:
+def _stream(place: str, report: Report, progress: Progress | None) -> Iterator[bytes]:
     connection.ensure_connection()
     count = 0
     with psycopg.Cursor(connection.connection) as cursor, cursor.copy(_LINES, [place]) as rows:
         for row in rows:
-            line = bytes(row)[:-1]
             count += 1
             if progress and count % _STEP == 0:
                 progress(report.counts["transfers"] + count)
-            yield int(line[: line.index(b"\t")]), line
+            yield bytes(row)[:-1]
     report.counts["transfers"] += count
+
+
+def _moment(text: bytes) -> bytes:
+    """The database's "2022-07-08 01:02:03.5" in UTC as the chain writes it."""
+    return chain.moment(datetime.fromisoformat(text.decode()).replace(tzinfo=UTC)).encode()
 
 
 _ESCAPES: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
@@ -288,7 +296,7 @@ def _check_batch(state: _Chain, seq: int, leaves: list[bytes], bad: list[bytes])
     hash_ = chain.hasher(_algorithm(batch))
     root = chain.merkle_root(hash_, leaves)
     whole = root == bytes(batch.root)
-    state.bad += [(line, batch, whole) for line in bad[:PROBLEMS_MAX]]
+    state.bad += [(id, batch, whole) for id in bad[:PROBLEMS_MAX]]
     if batch.id != chain.batch_id(state.place, seq):
         _say(state, "ledger_batch", name, "id", "批次编号不对", seq)
     if bytes(batch.previous_head) != state.head:
@@ -323,9 +331,8 @@ def _say(state: _Chain, table: str, id: str, column: str, what: str, seq: int | 
     state.report.add(Problem(state.place, table, id, column, what, seq))
 
 
-def _say_line(state: _Chain, line: bytes, batch: Batch, whole: bool) -> None:
+def _say_line(state: _Chain, id: UUID, batch: Batch, whole: bool) -> None:
     """Name the row, and the column where it can be told."""
-    id = UUID(line.split(b"|")[4].decode())
     row = Transfer.objects.get(id=id)
     hash_ = chain.hasher(_algorithm(batch))
     leaf = chain.leaf(hash_, line_of(row))
@@ -366,5 +373,6 @@ def _check_sums(report: Report, place: str) -> None:
     with connection.cursor() as cursor:
         for check in SUMS:
             cursor.execute(check.sql, {"place": place})
-            for id, column, seq in cursor.fetchall():
-                report.add(Problem(place, check.table, str(id), column, check.what, seq))
+            for id, column, seq, *other in cursor.fetchall():
+                table, what = other or (check.table, check.what)
+                report.add(Problem(place, table, str(id), column, what, seq))
