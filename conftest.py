@@ -78,15 +78,26 @@ def copy_database(name: str) -> None:
     template = make_template()
     with embedded.logins()["owner"].connect(embedded.maintenance_database()) as db:
         db.execute("SELECT pg_advisory_lock(704512)")
-        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        db.execute(f'DROP DATABASE IF EXISTS "{name}"')
         db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         db.execute("SELECT pg_advisory_unlock(704512)")
 
 
 def drop_database(name: str) -> None:
+    """Drop it, whoever is still connected; autovacuum, which only a superuser may end, is waited for."""
+    import time
+
+    import psycopg
+
     from zhili.config import embedded
 
     with embedded.logins()["owner"].connect(embedded.maintenance_database()) as db:
+        for attempt in range(20):
+            try:
+                db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                return
+            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+                time.sleep(0.2 * (attempt + 1))
         db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
