@@ -47,3 +47,9 @@ def make_book(cast: SimpleNamespace, text: str = SMALL_BOOK, **changes: Any) -> 
         adoption={"meeting": "村民代表会议", "held_on": "2025-12-20", "in_favour": 40, "present": 45},
         override={"by": "区司法局", "opinion": "合法", "on": "2025-12-22"},
     )
+
+
+PLAIN_BOOK = SMALL_BOOK.replace("base: {points: 1, every: year}\n", "").replace(
+    ", start: 15, floor: 0, every: month", ""
+)
+"""The same without points that come by themselves, so that a passbook holds what was claimed and nothing else."""

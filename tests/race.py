@@ -56,13 +56,13 @@ def together(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def village() -> Any:
     """The cast with the small book, stored."""
-    from tests.books import make_book
+    from tests.books import PLAIN_BOOK, make_book
     from tests.cast import make_cast
     from zhili.common.scope import scoped
 
     with scoped(SCOPE):
         cast = make_cast()
-        cast.book = make_book(cast)
+        cast.book = make_book(cast, PLAIN_BOOK)
     return cast
 
 

@@ -10,7 +10,7 @@ import time_machine
 from django.core.cache import cache
 from PIL import Image
 
-from tests.books import SMALL_BOOK, make_book
+from tests.books import PLAIN_BOOK, SMALL_BOOK, make_book
 from tests.cast import NEXT_VILLAGE
 from tests.machine import Machine
 from tests.month import approved, home
@@ -29,7 +29,7 @@ CLOSING = "2026-11-10 09:00:00+08:00"
 @pytest.fixture
 def village(cast):
     with time_machine.travel(OCTOBER, tick=False):
-        cast.book = make_book(cast)
+        cast.book = make_book(cast, PLAIN_BOOK)
         yield cast
 
 

@@ -29,7 +29,7 @@ from zhili.ledger import entries
 from zhili.ledger.actions import Posted
 from zhili.people.models import Household, Resident, User
 from zhili.rulebook import book as format_1
-from zhili.rulebook.openings import Opening, openings_in
+from zhili.rulebook.openings import Opening, openings_for
 from zhili.rulebook.queries import in_force, parsed
 
 OPENINGS: Final = UUID("6c1b1c0e-2f55-5e0c-9a57-0a5c1f3b7d10")
@@ -170,8 +170,9 @@ def _cause(claim: Claim, evidence: list[UUID], reviewers: list[int], notice: UUI
 
 
 def post_openings(*, place: str, on: date | None = None, by: User) -> Posted | None:
-    """Credit the base and the starts of blocks that opened up to `on` in its settlement period to every open
-    household (or resident). Safe to run again: each opening of each account posts once. None: nothing to post.
+    """Credit the base and the starts of blocks that opened up to `on`, and hold in its settlement period, to
+    every open household (or resident). Safe to run again: each opening of each account posts once, also one
+    that an earlier period left out because it had no notice. None: nothing to post.
     """
     if not may(by, "claims.clerk", place):
         raise NotAllowed("只有村文书可以记期初分")
@@ -181,7 +182,7 @@ def post_openings(*, place: str, on: date | None = None, by: User) -> Posted | N
         raise no_book(day)
     book = parsed(row)
     period = period_of(day, book.settlement)
-    due = [opening for opening in openings_in(book, period) if opening.day <= day]
+    due = [opening for opening in openings_for(book, period) if opening.day <= day]
     with transaction.atomic():
         lock_village(place)
         news = [

@@ -23,7 +23,7 @@ TITLES = {
     "fund": "投放",
     "award": "加分",
     "deduct": "扣分",
-    "opening": "基础分",
+    "opening": "期初",
     "redeem": "兑换",
     "expire": "到期",
     "carry": "结转",

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from zhili.audit.actions import record
-from zhili.claims.actions import Frozen, put_on_notice
+from zhili.claims.actions import Frozen, post_openings, put_on_notice
 from zhili.claims.models import Claim
 from zhili.claims.scoring import score_claims
 from zhili.common.errors import NotAllowed
@@ -56,7 +56,8 @@ def lock_notices(place: str) -> None:
 def open_notice(*, by: User, place: str, period: str, on: date | None = None) -> Notice:
     """Hang out every approved claim of the village up to the end of `period`, today.
 
-    period: a code of the book's settlement (2026-10, 2026-Q3 …) that is over. Raises NoticeError, NotAllowed,
+    The book's base and block starts (期初) for the period reach every passbook first, so that deductions find
+    them there. period: a code of the book's settlement (2026-10, 2026-Q3 …) that is over. Raises NoticeError, NotAllowed,
     Conflict. Statements do not grow with the number of lines.
     """
     if not may(by, "notices.manage", place):
@@ -76,6 +77,7 @@ def open_notice(*, by: User, place: str, period: str, on: date | None = None) ->
             )
         claims = _approved(place, wanted)
         lines = _freeze(place, wanted, day, claims, score_claims(claims))
+        post_openings(place=place, on=wanted.end, by=by)
         number = (Notice.objects.filter(place=place).aggregate(last=Max("number"))["last"] or 0) + 1
         head = latest_head(place)
         notice = Notice(

@@ -27,15 +27,20 @@ class Opening:
 
 def openings_in(book: RuleBook, period: Period) -> list[Opening]:
     """What every account is credited within this settlement period, by day and purse."""
+    return [opening for opening in openings_for(book, period) if opening.day >= period.start]
+
+
+def openings_for(book: RuleBook, period: Period) -> list[Opening]:
+    """The openings that hold in this settlement period: credited in it, or earlier with a span that reaches
+    into it (the yearly base, seen from the third quarter)."""
     first = max(period.start, book.effective_from)
     last = min(period.end, book.effective_to or date.max)
     found = []
     for points, every, purses, title in _sources(book):
         for one in periods_between(first, last, every):
             day = max(one.start, book.effective_from)
-            if first <= day:
-                why = f"{title}：{THIS[every]} {format_points(points)} 分"
-                found += [Opening(day, purse, points, why) for purse in purses]
+            why = f"{title}：{THIS[every]} {format_points(points)} 分"
+            found += [Opening(day, purse, points, why) for purse in purses]
     return found
 
 

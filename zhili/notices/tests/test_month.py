@@ -9,9 +9,9 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.books import make_book
+from tests.books import PLAIN_BOOK, make_book
 from tests.month import approved, claim_for, deduction, home
-from zhili.claims.actions import post_openings, review_many, submit_group
+from zhili.claims.actions import review_many, submit_group
 from zhili.claims.models import Claim
 from zhili.claims.queries import claim_story
 from zhili.claims.submitting import Entry
@@ -50,7 +50,7 @@ CLOSING_DAY = "2026-11-10 09:00:00+08:00"
 @pytest.fixture
 def village(cast):
     with time_machine.travel("2026-10-25 10:00:00+08:00", tick=False):
-        cast.book = make_book(cast)
+        cast.book = make_book(cast, PLAIN_BOOK)
         yield cast
 
 
@@ -399,29 +399,6 @@ def test_statements_do_not_grow_with_lines(village):
         costs.append((len(reviewing), len(opening), len(closing)))
     assert costs[1] <= costs[0], costs
     assert Line.objects.filter(status="posted").count() == 93
-
-
-def test_openings_post_once(village):
-    """Base and block starts for every open household; again and again gives the same."""
-    Household.objects.filter(code="3004").update(status="moved", closed_on=date(2026, 10, 1))
-    with travel("2026-10-05 09:00:00+08:00"):
-        assert post_openings(place=village.place, on=date(2026, 10, 5), by=village.clerk).count == 18
-        assert post_openings(place=village.place, on=date(2026, 10, 9), by=village.clerk) is None
-        with pytest.raises(NotAllowed):
-            post_openings(place=village.place, by=village.supervisor)
-    assert merit(village, "1001") == 1500 and merit(village, "3004") == 0
-    with travel("2026-11-05 09:00:00+08:00"):
-        post_openings(place=village.place, by=village.clerk)
-    assert merit(village, "1001") == 3000
-
-
-def test_a_newcomer_gets_openings_later(village):
-    """Idempotent per account: a household that came after the first run is credited, the others are not again."""
-    with travel("2026-10-05 09:00:00+08:00"):
-        post_openings(place=village.place, by=village.clerk)
-        Household.objects.create(place=village.place, code="9001")
-        post_openings(place=village.place, by=village.clerk)
-    assert merit(village, "9001") == merit(village, "1001") == 1500
 
 
 def test_a_period_closed_by_hand_before_its_notice_ends(village):

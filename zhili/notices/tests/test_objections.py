@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.books import make_book
+from tests.books import PLAIN_BOOK, make_book
 from tests.cast import make_cast
 from tests.month import approved, deduction, home
 from zhili.audit.models import Entry as AuditEntry
@@ -42,7 +42,7 @@ IN_TIME = "2026-11-04 09:00:00+08:00"
 def hanging(cast):
     """A notice that hangs, with one line of household 1001 (范围 GY04, 8 points) and one of 3001; on Nov 4."""
     with time_machine.travel("2026-10-25 10:00:00+08:00", tick=False):
-        cast.book = make_book(cast)
+        cast.book = make_book(cast, PLAIN_BOOK)
         cast.claim = approved(cast, points=800, by=cast.group_leader, item="GY04")
         cast.other = approved(cast, by=cast.clerk, household=home(cast, "3001"))
     with time_machine.travel("2026-11-02 09:00:00+08:00", tick=False):
@@ -306,7 +306,7 @@ class Month(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.cast = make_cast()
-        self.cast.book = make_book(self.cast)
+        self.cast.book = make_book(self.cast, PLAIN_BOOK)
         for code in ("1002", "2003", "3004"):
             approved(self.cast, by=self.cast.clerk, household=home(self.cast, code))
         self.clock.stop()

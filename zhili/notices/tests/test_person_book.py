@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 import time_machine
 
-from tests.books import SMALL_BOOK, make_book
+from tests.books import PLAIN_BOOK, SMALL_BOOK, make_book
 from tests.month import approved, claim_for, home
 from zhili.claims.actions import post_openings
 from zhili.claims.errors import ClaimError
@@ -16,7 +16,7 @@ from zhili.notices.actions import close_notice, open_notice
 from zhili.notices.queries import public_lines
 from zhili.people.models import Household, Resident
 
-PERSON_BOOK = SMALL_BOOK.replace("unit: household", "unit: resident")
+PERSON_BOOK = PLAIN_BOOK.replace("unit: household", "unit: resident")
 
 
 @pytest.fixture
@@ -77,11 +77,14 @@ def test_points_stay_with_the_person_when_the_household_merges(village):
     assert (found[village.head.resident.pk, "merit"].balance, found[heir.pk, "merit"].balance) == (200, 0)
 
 
-def test_openings_go_to_grown_people(village):
+def test_openings_go_to_grown_people(cast):
     """Base and starts per person; a child has no account of its own."""
-    child = Resident.objects.create(place=village.place, household=village.household, name="小宝",
+    child = Resident.objects.create(place=cast.place, household=cast.household, name="小宝",
                                     relation="grandchild", birth_date=date(2016, 5, 1))  # fmt: skip
     with time_machine.travel("2026-10-05 09:00:00+08:00", tick=False):
-        assert post_openings(place=village.place, by=village.clerk).count == 22
-    found = balances(village.place, [child.pk, village.head.resident.pk])
-    assert (found[child.pk, "merit"].balance, found[village.head.resident.pk, "merit"].balance) == (0, 1500)
+        make_book(cast, SMALL_BOOK.replace("unit: household", "unit: resident"))
+        assert (
+            post_openings(place=cast.place, by=cast.clerk).count == 44
+        )  # 11 people, base and start, 2 purses
+    found = balances(cast.place, [child.pk, cast.head.resident.pk])
+    assert (found[child.pk, "merit"].balance, found[cast.head.resident.pk, "merit"].balance) == (0, 1600)
