@@ -29,6 +29,9 @@ bench: setup-dev ## speed, as ratios in one run
 requirements: setup-dev ## which requirement numbers have tests that name them
 	@$(PY) tools/requirements.py
 
+screenshots: setup-dev ## make the pictures of the README again
+	@$(PY) -m pytest -q tests/test_demo.py -k pictures && mkdir -p docs/screenshots && cp screenshots/readme/*.png docs/screenshots/
+
 lock:            ## compile requirements/*.txt and package-lock.json again, with hashes, without addresses
 	@for f in base dev node; do uv pip compile --universal --quiet --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
@@ -37,4 +40,4 @@ lock:            ## compile requirements/*.txt and package-lock.json again, with
 clean:           ## remove everything that was installed or built (not var/)
 	rm -rf .venv .cache node_modules zhili/web/static/vendor
 
-.PHONY: help setup setup-dev demo test test-server lint bench requirements lock clean
+.PHONY: help setup setup-dev demo test test-server lint bench requirements screenshots lock clean

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from conftest import copy_database, drop_database
+from tests import browser as tools
 from zhili.config import embedded
 
 pytestmark = pytest.mark.xdist_group("demo")
 ROOT = Path(__file__).resolve().parents[1]
 # What the fixed year ends with. A change of any action that moves a posted line changes it: then look at why.
-HEAD = "61f83f370bdb3c96cbcc6a0cb758a72d7e4c15ad320d7cc7cac5f1766111fcf7"
+HEAD = "2c4908f12bf41c0df27e7cb153d6f70de3c0df4033b2f41b0d92ae7e613c1f50"
 KINDS = [
     "claims_activity", "claims_council", "claims_counter", "claims_deduction", "claims_excel", "claims_offline",
     "claims_paper", "claims_phone", "claims_resubmitted", "claims_withdrawn", "reviews_refuse", "reviews_return",
@@ -65,6 +70,81 @@ def test_the_second_run_builds_nothing(demo):
     again = zhili(name, "demo", "--no-serve", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == summary
+
+
+@pytest.fixture(scope="module")
+def site(demo) -> Iterator[str]:
+    """The demo, served."""
+    with tools.serving(demo[0]) as url:
+        yield url
+
+
+def test_its_pictures_are_the_readme_s(site, chromium):
+    """The first screens of the four faces, as the README shows them (`make screenshots` copies them there)."""
+    place = "511702109200"
+    pictures = ROOT / "screenshots" / "readme"
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name, size, person, path in [
+        ("phone-home", "360", "villager1", "/m/"),
+        ("desk-today", "1280", "clerk", f"/desk/{place}/"),
+        ("open-notice", "360", "", f"/open/{place}/notices/12/"),
+    ]:
+        context = tools.context_of(chromium, site, size, device_scale_factor=2)
+        page = tools.watched(context)
+        if person:
+            page.goto("/login/")
+            page.fill("input[name=login]", person)
+            page.fill("input[name=password]", "yanshi-zhili-2026")
+            page.get_by_role("button", name="登录", exact=True).click()
+            page.wait_for_load_state()
+        answer = page.goto(path)
+        assert answer is not None and answer.status == 200
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=pictures / f"{name}.png")
+        assert tools.overflow(page) == 0
+        assert page.complaints == []  # type: ignore[attr-defined]
+        assert context.outside == []  # type: ignore[attr-defined]
+        context.close()
+    with urllib.request.urlopen(f"{site}/open/{place}/notices/12/poster-1.png", timeout=60) as answer:
+        poster = Image.open(io.BytesIO(answer.read()))
+    poster.crop((0, 0, poster.width, 1700)).save(pictures / "poster.png")
+
+
+def test_no_public_page_holds_a_number_or_a_whole_name(demo, site):
+    """M-01, M-04: every open page of the demo village, its files too, against every resident's name and ID number."""
+    from pypdf import PdfReader
+
+    from zhili.config.demo.build import demo_rows
+
+    place = "511702109200"
+    rows = demo_rows()
+    names = {row.name for row in rows if len(row.name) > 2}
+    numbers = {row.id_number for row in rows if row.id_number}
+    seen: set[str] = set()
+    queue = [f"/open/{place}/"]
+    files = 0
+    while queue and len(seen) < 80:
+        path = queue.pop(0)
+        if path in seen:
+            continue
+        seen.add(path)
+        with urllib.request.urlopen(site + path, timeout=60) as answer:
+            body, kind = answer.read(), answer.headers["Content-Type"]
+        if "pdf" in kind:
+            files += 1
+            text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(body)).pages)
+        else:
+            text = body.decode("utf-8", "ignore")
+        for link in re.findall(r'href="([^"#]+)"', text) if "html" in kind else []:
+            link = link.replace("&amp;", "&")
+            # One notice in every form, the others once: a year of posters would say no more.
+            if link.startswith(f"/open/{place}/") and ("poster" not in link or "/notices/12/" in link):
+                queue.append(link)
+        assert not [number for number in numbers if number in text], path
+        whole = [name for name in names if re.search(rf"(?<![\u4e00-\u9fff]){name}(?![\u4e00-\u9fff])", text)]
+        assert whole == [], f"{path}: {whole[:3]}"
+    assert len(seen) >= 10
+    assert files > 0
 
 
 def test_the_books_verify(demo):

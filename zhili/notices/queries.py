@@ -154,7 +154,7 @@ def poster_data(notice: Notice) -> dict[str, Any]:
             }
             for line in hanging
         ],
-        "total_text": f"共 {households} 户 {len(hanging)} 条，合计 {format_signed(total)} 分",
+        "total_text": f"{households} 户，合计 {format_signed(total)} 分",
         "opens_on": chinese_day(notice.opens_on),
         "closes_on": chinese_day(notice.closes_on),
         "objection_deadline": f"{chinese_day(notice.closes_on)}24 时以前",
