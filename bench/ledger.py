@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -32,6 +33,8 @@ DATABASE = "zhili_bench_ledger"
 def main() -> None:
     """Print every figure, and whether the marks of the issue are met."""
     with support.database(DATABASE):
+        # First, while our tables are as small as hordak's: as many accounts, about as many rows.
+        against_hordak([uuid4() for _ in range(20)])
         owners = [uuid4() for _ in range(HOUSEHOLDS)]
         post(awards(owners, 2 * HOUSEHOLDS))  # every account is open, every plan is made
         ours, floor = big(owners)
@@ -44,10 +47,9 @@ def main() -> None:
         )
         single, by_hand = singles(owners)
         support.mark(
-            f"one award {single:.2f} ms, by hand in one statement {by_hand:.2f} ms: {single / by_hand:.1f} times (at most 3)",
+            f"one award {single:.2f} ms, one statement by hand {by_hand:.2f} ms: {single / by_hand:.1f} times (at most 3)",
             single <= 3 * by_hand,
         )
-        against_hordak(owners)
         checked()
 
 
@@ -105,11 +107,11 @@ def big(owners: list[UUID], repeat: int = 3) -> tuple[float, float]:
         db.execute("INSERT INTO floor_account SELECT * FROM ledger_account")
         for _ in range(repeat):
             news = awards(owners, BIG)
-            ours.append(support.best(lambda news=news: post(news), 1))
+            ours.append(support.best(partial(post, news), 1))
             rows = db.execute(
                 "SELECT * FROM ledger_transfer WHERE seq = (SELECT max(seq) FROM ledger_transfer) ORDER BY index"
             ).fetchall()
-            floor.append(support.best(lambda rows=rows: copy_and_add(db, rows), 1))
+            floor.append(support.best(partial(copy_and_add, db, rows), 1))
     print(
         "  each run, ours: "
         + ", ".join(f"{t:.2f}" for t in ours)
@@ -159,8 +161,8 @@ root AS (SELECT sha256('\\x01'::bytea || string_agg(leaf, ''::bytea ORDER BY i))
 INSERT INTO hand_batch (id, place, seq, previous_head, root, head, algorithm, count, total, posted_at, period, note)
 SELECT gen_random_uuid(), %(place)s, tip.seq + 1, tip.head, root,
        sha256('\\x02'::bytea || convert_to('zhili-batch/1|' || %(place)s || '|' || (tip.seq + 1) || '|' ||
-         encode(tip.head, 'hex') || '|' || encode(root, 'hex') || '|sha256|2|400|' || %(moment)s || '|2022-Q3||' || repeat('0', 64), 'UTF8')),
-       'sha256', 2, 400, %(at)s, '2022-Q3', '' FROM tip, root
+         encode(tip.head, 'hex') || '|' || encode(root, 'hex') || '|sha256|2|400|' || %(moment)s || '|2022-Q3||' ||
+         repeat('0', 64), 'UTF8')), 'sha256', 2, 400, %(at)s, '2022-Q3', '' FROM tip, root
 """
 
 

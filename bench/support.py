@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
+
 if TYPE_CHECKING:
     from zhili.config.embedded import Login
 
@@ -127,4 +129,10 @@ def _drop(name: str) -> None:
 
     connection.close()
     with embedded.logins()["owner"].connect(embedded.maintenance_database()) as db:
-        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        for attempt in range(20):
+            try:
+                db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                return
+            except psycopg.errors.InsufficientPrivilege:
+                # autovacuum is inside, and only a superuser may send it away: it leaves by itself
+                time.sleep(0.5 * (attempt + 1))

@@ -406,6 +406,7 @@ def test_statements_do_not_grow_with_the_batch() -> None:
                 )
             )
     assert sent == [(1, 0)] * 3
+    assert post(news, place=PLACE, by=None, period=PERIOD).replayed
     assert verify([PLACE]).ok
 
 
