@@ -303,8 +303,9 @@ def period_totals(
         WHERE p.place = %s AND p.period = ANY(%s)"""
     values: list[Any] = [place, list(periods)]
     if owners is not None:
-        query += " AND a.owner = ANY(%s)"
-        values.append(list(owners))
+        # Named in full, so that the accounts are found by their key and not through the village's totals.
+        query += " AND a.place = %s AND a.kind = 'holder' AND a.owner = ANY(%s)"
+        values += [place, list(owners)]
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return {(row[0], row[1], row[2]): Total(*row[3:]) for row in cursor.fetchall()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from zhili.claims.actions import submit_claim
+from zhili.claims.actions import review_many, submit_claim
+from zhili.claims.models import Claim
 from zhili.common.ids import uuid7
 from zhili.common.periods import period_of, previous_period, today
 from zhili.common.workdays import add_workdays, is_workday
@@ -166,15 +167,26 @@ def reversal(village: Village) -> None:
 
 
 def leave_work_for_today(village: Village) -> None:
-    """On the real clock: claims waiting for review, a notice that hangs out now. Nothing is posted."""
+    """On the real clock: claims waiting for review and, once the fixed year is over, a notice that hangs out now.
+
+    Nothing of it is posted, so the ledger's head stays what the year ended with.
+    """
     day = today()
-    clerk = village.fresh("clerk")
     for position, item in ((30, "HJ01"), (61, "WM02"), (92, "PA01"), (123, "GY03")):
-        submit_claim(
-            by=clerk, id=uuid7(), household=village.households[position], item=item, occurred_on=day,
-            channel="counter", witness="邻居（演示）", text="今天刚记的（演示）",
-        )  # fmt: skip
+        claim_on(village, day, position, item)
         village.counts["claims_waiting"] += 1
-    month = previous_period(period_of(day, "month")).code
-    if month > "2026-10" and is_workday(day):
-        open_notice(by=clerk, place=PLACE, period=month)
+    last_month = previous_period(period_of(day, "month"))
+    if last_month.code <= "2026-10" or not is_workday(day):
+        return
+    claims = [claim_on(village, last_month.start, 130 + n, "HJ01") for n in range(12)]
+    review_many(by=village.fresh("reviewer1"), place=PLACE, claims=claims, decision="approve")
+    review_many(by=village.fresh("reviewer2"), place=PLACE, claims=claims, decision="approve")
+    open_notice(by=village.fresh("clerk"), place=PLACE, period=last_month.code)
+
+
+def claim_on(village: Village, day: date, position: int, item: str) -> Claim:
+    """A claim the clerk keys in on the real clock."""
+    return submit_claim(
+        by=village.fresh("clerk"), id=uuid7(), household=village.households[position], item=item,
+        occurred_on=day, channel="counter", witness="邻居（演示）", text="刚记的（演示）",
+    )  # fmt: skip
