@@ -20,6 +20,8 @@ ROOMS = (
     "zhili.people.commands",
     "zhili.places.commands",
     "zhili.ledger.commands",
+    "zhili.web.expiry_commands",
+    "zhili.config.initial",
 )
 
 

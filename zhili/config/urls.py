@@ -21,12 +21,14 @@ import zhili.people.desk_import
 import zhili.people.desk_roles
 import zhili.people.phone
 import zhili.places.desk
+import zhili.places.holidays
 import zhili.places.open
 import zhili.rulebook.desk
 import zhili.rulebook.open
 import zhili.rulebook.phone
 import zhili.web.accounts
 import zhili.web.desk
+import zhili.web.expiry
 import zhili.web.home
 import zhili.web.household_changes
 import zhili.web.notice_paper
@@ -57,10 +59,12 @@ desk_pages: Pages = [
     *zhili.notices.desk.urlpatterns,
     *zhili.notices.desk_objections.urlpatterns,
     *zhili.ledger.desk.urlpatterns,
+    *zhili.web.expiry.urlpatterns,
     *zhili.web.passbook_paper.desk_urlpatterns,
     *zhili.web.desk.urlpatterns,
     *zhili.people.desk.urlpatterns,
     *zhili.places.desk.urlpatterns,
+    *zhili.places.holidays.urlpatterns,
     *zhili.people.desk_import.urlpatterns,
     *zhili.people.desk_roles.urlpatterns,
     *zhili.web.household_changes.urlpatterns,

@@ -99,6 +99,7 @@ def households(request: HttpRequest, place: str) -> HttpResponse:
         "place": place,
         "totals": totals,
         "waiting": waiting(place),
+        "may_expire": user.has_perm("ledger.expire", place),
         "head": next(iter(heads(place, 1)), None),
     }
     return render(request, "ledger/desk_households.html", context)
