@@ -126,10 +126,11 @@ def _scope(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def own_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def own_database(django_db_setup: None, django_db_blocker: object) -> Iterator[str]:
     """A database of this test's own, for worker processes: run them with env ZHILI_DATABASE = this name."""
     name = f"{os.environ['ZHILI_DATABASE']}_own"
-    copy_database(name)
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        copy_database(name)
     yield name
     drop_database(name)
 
