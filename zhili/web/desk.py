@@ -37,14 +37,14 @@ def today_page(request: HttpRequest, place: str) -> HttpResponse:
         "web/today.html",
         {
             "day": today(),
-            "owed": overview.owed(place),
+            "owed": overview.owed(place, user),
             "steps": overview.first_steps(
                 place,
                 households=people["households"],
                 book=book is not None,
                 claims=bool(waiting or pictures),
             ),
-            "stats": overview.stats(place, waiting),
+            "stats": overview.stats(place, waiting, user),
             "charts": pictures,
             "people": people,
             "book": book,

@@ -53,18 +53,18 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
             Way("desk_claims", "申报", "clipboard-text"),
             Way("desk_reviews", "评议", "checklist"),
             Way("desk_notices", "公示", "speakerphone"),
-            Way("desk_objections", "异议", "message-2"),
+            Way("desk_objections", "异议", "message-2", (R.CLERK, R.COUNCIL, R.SUPERVISOR, *ABOVE)),
             Way("desk_ledger", "台账", "book-2", (*VILLAGE_WORK, *ABOVE, R.AUDIT_ADMIN)),
         ),
     ),
     (
         "村里的底子",
         (
-            Way("desk_households", "户与人", "users"),
+            Way("desk_households", "户与人", "users", (R.CLERK, R.GROUP_LEADER, R.SUPERVISOR, *ABOVE)),
             Way("desk_rulebooks", "积分细则", "scale"),
             Way("desk_members", "成员与身份", "id-badge-2", (R.CLERK, *ABOVE, *KEEPERS)),
-            Way("desk_audit", "操作记录", "history", (R.AUDIT_ADMIN, R.SUPERVISOR)),
             Way("desk_settings", "设置", "settings", (R.CLERK, R.SYSTEM_ADMIN)),
+            Way("desk_holidays", "节假日", "calendar", (R.COUNTY,)),
         ),
     ),
 )

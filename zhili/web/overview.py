@@ -16,7 +16,7 @@ from zhili.claims.models import Claim
 from zhili.claims.queries import overview
 from zhili.common.periods import periods_between, today
 from zhili.notices.queries import Duty, due_today
-from zhili.people.models import Household
+from zhili.people.models import Household, User
 from zhili.web import navigation
 from zhili.web.charts import Chart, moment
 
@@ -59,15 +59,15 @@ class Step:
     label: str
 
 
-def owed(place: str) -> list[Owed]:
-    """Duties with their link and how near their day is."""
+def owed(place: str, user: User) -> list[Owed]:
+    """Duties with their link, where `user` may open it, and how near their day is."""
     day = today()
-    return [_owed(duty, place, day) for duty in due_today(place)]
+    return [_owed(duty, place, day, user) for duty in due_today(place)]
 
 
-def _owed(duty: Duty, place: str, day: date) -> Owed:
+def _owed(duty: Duty, place: str, day: date, user: User) -> Owed:
     name = DUTY_PAGES.get(duty.kind, "desk_claims")
-    url = navigation.address(name, place) or navigation.address("desk_notices", place)
+    url = _objections(place, user) if name == "desk_objections" else navigation.address(name, place)
     if duty.due is None:
         return Owed(duty, url, "", "wait")
     left = (duty.due - day).days
@@ -78,7 +78,13 @@ def _owed(duty: Duty, place: str, day: date) -> Owed:
     return Owed(duty, url, f"{duty.due.month}月{duty.due.day}日前", "wait")
 
 
-def stats(place: str, counts: dict[str, int]) -> list[Stat]:
+def _objections(place: str, user: User) -> str | None:
+    """Who objected is not for everybody in the office."""
+    may = user.has_perm("notices.objections", place)
+    return navigation.address("desk_objections" if may else "desk_notices", place)
+
+
+def stats(place: str, counts: dict[str, int], user: User) -> list[Stat]:
     """The month's flow in four numbers, each opening its list."""
     waiting = counts.get("submitted", 0) + counts.get("second_review", 0) + counts.get("council", 0)
     claims, notices = navigation.address("desk_claims", place), navigation.address("desk_notices", place)
@@ -90,7 +96,7 @@ def stats(place: str, counts: dict[str, int]) -> list[Stat]:
             "有异议，暂缓",
             counts.get("held", 0),
             "条",
-            navigation.address("desk_objections", place) or notices,
+            _objections(place, user),
         ),
     ]
 

@@ -52,13 +52,13 @@ def home(request: HttpRequest) -> HttpResponse:
         "web/home.html",
         {
             "own": own,
-            "four": four_actions(),
+            "four": four_actions(user),
             "work": work_of(user, place),
             "notice": own.notice if own else (current_notice(place) if place else None),
-            "notice_url": _url("m_notice", "m_notices"),
+            "notice_url": _url("m_notice"),
             "claims_url": _url("m_claims"),
-            "passbook_url": _url("m_passbook", "m_ledger"),
-            "rulebook_url": _url("m_rules", "m_rulebook"),
+            "passbook_url": _passbook(user),
+            "rulebook_url": _url("m_rules"),
         },
     )
 
@@ -69,11 +69,11 @@ def me(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     links = [
         Action("我的一户", _url("m_household"), "users", "家里人、户编号、积分卡"),
-        Action("积分存折", _url("m_passbook", "m_ledger"), "book-2", "每一笔从哪里来"),
+        Action("积分存折", _passbook(user), "book-2", "每一笔从哪里来"),
         Action("我的申报", _url("m_claims"), "clipboard-text", "报过的事到哪一步了"),
         Action("代办", _url("m_delegations"), "heart-handshake", "请人帮忙办"),
-        Action("积分细则", _url("m_rules", "m_rulebook"), "scale", "做什么得几分"),
-        Action("去兑换", _url("m_shop", "m_exchange"), "gift", "积分能换什么"),
+        Action("积分细则", _url("m_rules"), "scale", "做什么得几分"),
+        Action("去兑换", _url("m_exchange"), "gift", "积分能换什么"),
     ]
     return render(
         request,
@@ -101,25 +101,23 @@ def help_page(request: HttpRequest) -> HttpResponse:
     questions = [
         Action(
             "这个分为什么是这样",
-            _url("m_passbook", "m_ledger"),
+            _passbook(user),
             "help-circle",
             "点开每一笔，看细则、材料和谁评的",
         ),
-        Action(
-            "公示里的分我不同意", _url("m_notice", "m_notices"), "hand-stop", "可以写名字，也可以不写名字"
-        ),
+        Action("公示里的分我不同意", _url("m_notice"), "hand-stop", "可以写名字，也可以不写名字"),
         Action("我报的事还没有回音", _url("m_claims"), "clock", "看看到哪一步了"),
     ]
     context = {"questions": [one for one in questions if one.url], "village": _village(user, request)}
     return render(request, "web/help.html", context)
 
 
-def four_actions() -> list[Action]:
+def four_actions(user: User) -> list[Action]:
     """The four of 长辈版, in the words people use (U-10, U-11)."""
     return [
-        Action("我的积分", _url("m_passbook", "m_ledger", "m_household", "m_me"), "wallet", "看每一笔"),
-        Action("我要加分", _url("m_claim_new", "m_claim", "m_claims", "m_home"), "plus", "做了好事报上来"),
-        Action("去兑换", _url("m_shop", "m_exchange"), "gift", "换东西"),
+        Action("我的积分", _passbook(user) or _url("m_me"), "wallet", "看每一笔"),
+        Action("我要加分", _url("m_claim_new"), "plus", "做了好事报上来"),
+        Action("去兑换", _url("m_exchange"), "gift", "换东西"),
         Action("有问题", _url("m_help"), "phone", "打电话、提意见"),
     ]
 
@@ -133,7 +131,7 @@ def work_of(user: User, place: str) -> list[Work]:
         work.append(Work("现场登记", "扫卡或输户编号，替人报", url, "scan"))
     counts = waiting_counts(place)
     reviews = counts.get("submitted", 0) + counts.get("second_review", 0)
-    queue = _url("m_review", "m_reviews", "m_queue") or navigation.address("desk_reviews", place)
+    queue = _url("m_review")
     if user.has_role(R.REVIEWER, place=place) and reviews:
         work.append(Work("评议", f"{reviews} 条等着评", queue, "checklist"))
     if user.has_role(R.COUNCIL, place=place) and counts.get("council"):
@@ -151,6 +149,11 @@ def _standing(user: User) -> Standing | None:
 def _village(user: User, request: HttpRequest) -> VillageSettings | None:
     place = user.home_place or shell.place_of(request)
     return village_settings(place) if place else None
+
+
+def _passbook(user: User) -> str:
+    """Staff who belong to no household have no passbook."""
+    return _url("m_passbook") if user.resident is not None else ""
 
 
 def _url(*names: str) -> str:
