@@ -68,12 +68,17 @@ def demo_summary(*, quiet: bool) -> dict[str, Any]:
         raise ZhiliError(f"数据库里已有 {PLACE} 的户，却没有演示记录，不能再建演示村。请换一个 ZHILI_VAR。")
     places = load_tongchuan()
     with tqdm(
-        total=100, unit="%", disable=quiet, bar_format="{l_bar}{bar}| {elapsed}", file=sys.stderr
+        total=100,
+        unit="%",
+        disable=quiet or not sys.stderr.isatty(),
+        bar_format="{l_bar}{bar}| {elapsed}",
+        file=sys.stderr,
     ) as bar:
 
         def progress(step: str, share: float) -> None:
-            bar.set_description(step)
+            bar.set_description_str(step, refresh=False)
             bar.update(round(share * 100) - bar.n)
+            bar.refresh()
 
         summary = {"places": places, **build(progress)}
     note.write_text(json.dumps(summary, ensure_ascii=False, indent=1), encoding="utf-8")
