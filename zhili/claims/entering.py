@@ -202,7 +202,9 @@ def one_tap(choice: Choice) -> bool:
 def label_of(by: User, household: Household) -> str:
     """1组 1001 户 演示乙: a household as `by` may see it; its head's name masked for a neighbour."""
     name = head_names(household.place, [household.pk]).get(household.pk, "")
-    known = rules.has_perm("people.see_household", by, household) or may(by, "claims.see_village", household.place)
+    known = rules.has_perm("people.see_household", by, household) or may(
+        by, "claims.see_village", household.place
+    )
     return " ".join(
         part for part in (household.group, f"{household.code} 户", name if known else mask_name(name)) if part
     )
