@@ -52,10 +52,12 @@ def main() -> int:
         subprocess.run([str(part) for part in command], check=True, user=user, cwd=folder)
 
     data = folder / "data"
-    as_server(server / "initdb", "-D", data, "-E", "UTF8", "--auth=trust", "-U", "zhili", "--no-sync")
+    as_server(server / "initdb", "-D", data, "-E", "UTF8", "--auth=trust", "--no-sync")
     as_server(server / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", f"-h '' -k {folder}", "start")
     try:
-        as_server(server / "createdb", "-h", folder, "-U", "zhili", "zhili")
+        role = "CREATE ROLE zhili LOGIN NOSUPERUSER CREATEDB CREATEROLE"
+        as_server(server / "psql", "-h", folder, "-d", "postgres", "-q", "-c", role)
+        as_server(server / "createdb", "-h", folder, "-O", "zhili", "zhili")
         return run_tests(f"postgresql://zhili@/zhili?host={folder}")
     finally:
         as_server(server / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")

@@ -193,9 +193,17 @@ def set_role(db: psycopg.Connection, name: str, password: str, attributes: str) 
 
 def _ensure_app_role(owner: Login, app: Login) -> None:
     """On a served database: make the application role once, or say plainly that the owner may not."""
-    if os.environ.get("DATABASE_APP_URL"):
-        return
-    with owner.connect() as db:
+    with owner.connect(maintenance_database()) as db:
+        strong = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        if db.execute(strong).fetchone() == (True,):
+            # Functions that post to the ledger run as the owner: one who walks round row security must not own them.
+            raise SystemExit(
+                f"数据库用户 {owner.user} 是超级用户，或能绕过行级安全，不能用来拥有智理的数据库。"
+                "请让数据库管理员建一个普通用户：CREATE ROLE zhili LOGIN CREATEDB CREATEROLE，"
+                "把数据库交给它，再改 DATABASE_URL。"
+            )
+        if os.environ.get("DATABASE_APP_URL"):
+            return
         try:
             set_role(db, app.user, app.password, "NOCREATEDB NOCREATEROLE")
         except psycopg.errors.InsufficientPrivilege as error:
