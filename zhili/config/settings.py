@@ -122,7 +122,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-PHOTO_ROOT = VAR / "photos"
+# Photos belong to their database: another database of the same server keeps its own.
+PHOTO_ROOT = VAR / "-".join(["photos", *filter(None, [os.environ.get("ZHILI_DATABASE")])])
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
