@@ -45,7 +45,6 @@ def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[str, d
     """A database with the demo in it, and what the command printed."""
     name = f"{os.environ['ZHILI_DATABASE']}_demo"
     copy_database(name)
-    (embedded.var_dir() / "demo.json").unlink(missing_ok=True)
     ran = zhili(name, "demo", "--no-serve", "--json")
     assert ran.returncode == 0, ran.stderr[-3000:]
     yield name, json.loads(ran.stdout)

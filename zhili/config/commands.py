@@ -50,6 +50,7 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def demo_summary(*, quiet: bool) -> dict[str, Any]:
     """Build the demo where it is not there yet; its counts, seconds and last head. Kept in var/demo.json."""
+    from django.db import connection
     from tqdm import tqdm
 
     from zhili.common.scope import scoped
@@ -58,7 +59,7 @@ def demo_summary(*, quiet: bool) -> dict[str, Any]:
     from zhili.people.models import Household
     from zhili.places.actions import load_tongchuan
 
-    note = var_dir() / "demo.json"
+    note = var_dir() / f"demo-{connection.settings_dict['NAME']}.json"
     with scoped("*"):
         built = Household.objects.filter(place=PLACE).exists()
     if built and note.exists():
