@@ -7,7 +7,6 @@ people they act for. Kin is never guessed from surnames.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 import rules
@@ -17,6 +16,8 @@ from django.db.models import Q
 from zhili.claims.models import Claim, Evidence, Recusal
 from zhili.common.errors import NotFound
 from zhili.common.periods import today
+from zhili.common.policy import may
+from zhili.people.access import leads_group
 from zhili.people.models import Delegation, Household, Membership, User
 from zhili.rulebook.models import Item
 
@@ -28,23 +29,6 @@ LEVELS: dict[str, str] = {
     Claim.Status.SECOND_REVIEW: "2",
     Claim.Status.COUNCIL: "council",
 }
-
-
-def may(user: Any, permission: str, obj: object = None) -> bool:
-    """The predicate itself: no superuser walks round it (A-07)."""
-    return bool(user is not None and user.is_authenticated and user.is_active) and rules.has_perm(
-        permission, user, obj
-    )
-
-
-def leads_group(user: User, household: Household) -> bool:
-    """A group leader of the household's own group; where the role names no group, the leader's home group."""
-    for role in user.memberships_today:
-        if role.role == Role.GROUP_LEADER and household.place.startswith(role.place):
-            home = user.resident.household.group if user.resident else ""
-            if household.group and household.group == (role.group or home):
-                return True
-    return False
 
 
 def of_household(user: User, household: Household | UUID) -> bool:

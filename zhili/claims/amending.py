@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from zhili.audit.actions import record
-from zhili.claims.access import may, of_household
+from zhili.claims.access import of_household
 from zhili.claims.checking import Checked, Desk, Draft
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence
@@ -18,6 +18,7 @@ from zhili.claims.photos import store_photo
 from zhili.claims.submitting import amount, evidence_rows
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import today
+from zhili.common.policy import may
 from zhili.people.models import User
 
 

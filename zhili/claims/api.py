@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from zhili.claims import actions
-from zhili.claims.access import access_claim, access_evidence, leads_group, may, of_household
+from zhili.claims.access import access_claim, access_evidence, of_household
 from zhili.claims.models import Claim
 from zhili.claims.photos import open_photo
 from zhili.claims.queries import claim_story, evidence_of, review_queue, village_claims
@@ -34,6 +34,8 @@ from zhili.common.api import (
 )  # fmt: skip
 from zhili.common.errors import NotAllowed
 from zhili.common.points import parse_points
+from zhili.common.policy import may
+from zhili.people.access import leads_group
 from zhili.people.api import NAMED, groups_led, household_rows
 from zhili.people.models import User
 

@@ -16,7 +16,6 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from zhili.audit.actions import record
-from zhili.claims.access import may
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence, Review
 from zhili.claims.models import Opening as OpeningRow
@@ -24,6 +23,7 @@ from zhili.claims.scoring import no_book, owner_of
 from zhili.claims.submitting import lock_village
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import period_of, today
+from zhili.common.policy import may
 from zhili.ledger import actions as ledger
 from zhili.ledger import entries
 from zhili.ledger.actions import Posted

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from zhili.claims.access import can_submit, leads_group, of_household
+from zhili.claims.access import can_submit, of_household
 from zhili.claims.errors import ClaimError
 from zhili.claims.models import Claim
 from zhili.claims.photos import PHOTOS_MAX, Stored
@@ -25,6 +25,7 @@ from zhili.common.errors import NotAllowed
 from zhili.common.periods import period_of, today
 from zhili.common.points import format_points
 from zhili.ledger.queries import is_closed
+from zhili.people.access import leads_group
 from zhili.people.models import Household, Membership, Resident, User
 from zhili.people.queries import active_delegation
 from zhili.places.queries import village_settings

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from zhili.audit.actions import record
-from zhili.claims.access import READERS, access_claim, may, of_household
+from zhili.claims.access import READERS, access_claim, of_household
 from zhili.claims.actions import (
     declare_recusal,
     end_recusal,
@@ -31,7 +31,7 @@ from zhili.claims.scoring import span_of
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.people.models import Household, Membership, User
 from zhili.people.queries import find_by_card, groups_of, matching, search_households
 from zhili.rulebook.models import Item

@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 
-from zhili.claims.access import LEVELS, may
+from zhili.claims.access import LEVELS
 from zhili.claims.actions import Outcome, review_many
 from zhili.claims.desk import at
 from zhili.claims.desk_queue import queue, stays_out
 from zhili.claims.models import Claim, Review
 from zhili.common.errors import ZhiliError
 from zhili.common.points import parse_points
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.people.models import User
 
 PAGE = 30

@@ -15,7 +15,6 @@ import rules
 from django.db.models import Count
 from django.http import QueryDict
 
-from zhili.claims.access import may
 from zhili.claims.actions import submit_claim
 from zhili.claims.checking import Desk, Draft
 from zhili.claims.errors import ClaimError
@@ -29,6 +28,7 @@ from zhili.common.forms import show_error
 from zhili.common.masking import mask_name
 from zhili.common.periods import today
 from zhili.common.points import format_points, format_signed
+from zhili.common.policy import may
 from zhili.people.models import Household, Membership, Resident, User
 from zhili.people.queries import head_names, members
 from zhili.rulebook import book as format_1

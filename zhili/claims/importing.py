@@ -17,7 +17,6 @@ from uuid import UUID, uuid5
 from django.db import IntegrityError, transaction
 
 from zhili.audit.actions import record
-from zhili.claims.access import may
 from zhili.claims.checking import Desk, Draft
 from zhili.claims.errors import ClaimError
 from zhili.claims.models import Claim
@@ -27,6 +26,7 @@ from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, ZhiliError
 from zhili.common.periods import today
 from zhili.common.points import format_points
+from zhili.common.policy import may
 from zhili.common.spreadsheets import (
     Column,
     Limits,

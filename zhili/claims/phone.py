@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
-from zhili.claims.access import access_claim, access_evidence, may, of_household
+from zhili.claims.access import access_claim, access_evidence, of_household
 from zhili.claims.actions import resubmit_claim, withdraw_claim
 from zhili.claims.entering import REVIEW_WORDS, Entry, find_choice, label_of, shelves, word_for
 from zhili.claims.errors import ClaimError
@@ -23,10 +23,9 @@ from zhili.claims.stash import fetch
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.periods import today
-from zhili.common.policy import requires, signed_in
-from zhili.people.access import may as may_people
-from zhili.people.access import village_of
-from zhili.people.models import Delegation, Household, Resident, User
+from zhili.common.policy import may, requires, signed_in
+from zhili.people.access import person_of, village_of
+from zhili.people.models import Delegation, Household, Resident
 from zhili.people.queries import find_by_card, search_households
 from zhili.rulebook.queries import parsed
 
@@ -46,12 +45,6 @@ class Whose:
     on_behalf_of: Resident | None
     query: str
     own: bool
-
-
-def person_of(request: HttpRequest) -> User:
-    """Who is signed in; the policy above the view has sent everybody else to the log-in."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def whose(request: HttpRequest) -> Whose | None:
@@ -131,8 +124,8 @@ def for_whom(request: HttpRequest) -> HttpResponse:
     found = find_by_card(place, text) if text else None
     if found is not None and may(user, "claims.submit", found):
         return redirect(reverse("m_claim_new") + "?" + urlencode({"h": found.code}))
-    rows = search_households(place, text) if text and may_people(user, "people.see_households", place) else []
-    rows = [row for row in rows if may_people(user, "people.see_household", row)]
+    rows = search_households(place, text) if text and may(user, "people.see_households", place) else []
+    rows = [row for row in rows if may(user, "people.see_household", row)]
     context = {
         "q": text,
         "found": rows,

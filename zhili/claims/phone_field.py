@@ -16,20 +16,19 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
-from zhili.claims.access import access_claim, may
+from zhili.claims.access import access_claim
 from zhili.claims.actions import Entry as Tick
 from zhili.claims.actions import submit_group, withdraw_claim
 from zhili.claims.entering import Choice, Entry, find_choice, label_of, most_used, one_tap, shelves, word_for
 from zhili.claims.forms import ActivityForm
 from zhili.claims.models import Claim
-from zhili.claims.phone import handle, person_of
+from zhili.claims.phone import handle
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.ids import uuid7
 from zhili.common.periods import today
-from zhili.common.policy import requires
-from zhili.people.access import may as may_people
-from zhili.people.access import village_of
+from zhili.common.policy import may, requires
+from zhili.people.access import person_of, village_of
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import LIVE, find_by_card, groups_of, head_names, search_households
 from zhili.rulebook.queries import in_force, parsed
@@ -48,9 +47,7 @@ def pad(request: HttpRequest) -> HttpResponse:
         household = find_by_card(place, text)
         if household is not None and may(user, "claims.submit", household):
             return redirect("m_field_household", household.pk)
-        found = [
-            row for row in search_households(place, text) if may_people(user, "people.see_household", row)
-        ]
+        found = [row for row in search_households(place, text) if may(user, "people.see_household", row)]
     day = today()
     mine = Claim.objects.filter(place=place, submitted_by=user, submitted_at__date=day).exclude(
         status="withdrawn"
@@ -208,7 +205,7 @@ def _tickable(user: User, place: str, by_person: bool) -> list[dict]:
         for row in Household.objects.filter(place=place, status__in=Household.OPEN).order_by("group", "code")[
             :TICKS_MAX
         ]
-        if may_people(user, "people.edit_households", row)
+        if may(user, "people.edit_households", row)
     ]
     names = head_names(place, [row.pk for row in households])
     people: dict[object, list[Resident]] = {}

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
-from zhili.claims.access import access_claim, may
+from zhili.claims.access import access_claim
 from zhili.claims.actions import review_claim
 from zhili.claims.desk_queue import seen, stays_out
 from zhili.claims.entering import label_of
@@ -21,7 +21,7 @@ from zhili.claims.queries import review_queue
 from zhili.common.errors import ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.points import format_points
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.people.access import village_of
 
 QUICK = {

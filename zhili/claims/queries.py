@@ -11,13 +11,14 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
-from zhili.claims.access import LEVEL_ROLES, LEVELS, kept_out, leads_group, of_household
+from zhili.claims.access import LEVEL_ROLES, LEVELS, kept_out, of_household
 from zhili.claims.models import Claim, Evidence, Review
 from zhili.claims.photos import SimilarPhoto, similar_photos
 from zhili.claims.scoring import Preview, preview, span_of
 from zhili.common.points import format_signed
 from zhili.ledger.entries import derived
 from zhili.ledger.queries import receipt_code
+from zhili.people.access import leads_group
 from zhili.people.models import Household, Membership, User
 from zhili.rulebook import book as format_1
 from zhili.rulebook.models import Item

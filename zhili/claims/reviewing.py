@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from zhili.audit.actions import record
-from zhili.claims.access import LEVEL_ROLES, LEVELS, kept_out, may
+from zhili.claims.access import LEVEL_ROLES, LEVELS, kept_out
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Recusal, Review
 from zhili.claims.scoring import span_of
@@ -24,6 +24,7 @@ from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, ZhiliError
 from zhili.common.ids import uuid7
 from zhili.common.periods import today
+from zhili.common.policy import may
 from zhili.people.models import Household, User
 from zhili.rulebook import book as format_1
 from zhili.rulebook.queries import parsed

@@ -18,13 +18,14 @@ from ninja import Field, Schema, Status
 from zhili.audit.actions import record
 from zhili.common.api import Line, NewKey, Page, PagingQuery, PlaceCode, answers, caller, page_of
 from zhili.common.errors import NotFound
+from zhili.common.policy import may
 from zhili.common.spreadsheets import safe_filename
 from zhili.ledger.api import router
 from zhili.ledger.errors import LedgerError
 from zhili.ledger.export import export
 from zhili.ledger.models import ReversalRequest
 from zhili.ledger.reversals import ask_reversal, decide_reversal, waiting
-from zhili.people.access import may, must
+from zhili.people.access import must
 
 
 class ReversalAsked(Schema):

@@ -1,5 +1,3 @@
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
@@ -7,6 +5,3 @@ class LedgerConfig(AppConfig):
     name = "zhili.ledger"
     label = "ledger"
     verbose_name = "台账"
-
-    def ready(self) -> None:
-        import_module("zhili.ledger.access")

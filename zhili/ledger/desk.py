@@ -16,14 +16,13 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import parse_code
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.ledger.errors import purse_title
 from zhili.ledger.forms import DecisionForm, ReversalForm
 from zhili.ledger.models import ReversalRequest
 from zhili.ledger.queries import balances_of_village, closed_periods, heads, village_totals
 from zhili.ledger.reversals import Line, ask_reversal, decide_reversal, lines_of, together, waiting
 from zhili.ledger.verify import verify
-from zhili.people.access import may as may_people
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import groups_of, head_names, matching
 
@@ -60,14 +59,14 @@ def households(request: HttpRequest, place: str) -> HttpResponse:
     """/desk/<place>/ledger/: every household with its purses; exported as seen."""
     user = at(request, place)
     rows = Household.objects.filter(place=place)
-    if not may_people(user, "people.see_households", place) and not user.has_role(
+    if not may(user, "people.see_households", place) and not user.has_role(
         "reviewer", "council", "audit_admin", place=place
     ):
         rows = rows.none()
     purses, sums = _sums(place)
     names = (
         head_names(place, rows.values_list("pk", flat=True))
-        if may_people(user, "people.see_households", place)
+        if may(user, "people.see_households", place)
         else {}
     )
     link = lambda h: reverse("desk_statement", args=[place, h.pk])  # noqa: E731

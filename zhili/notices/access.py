@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from zhili.claims.access import kept_out
 from zhili.common.errors import NotFound
+from zhili.common.policy import may
 from zhili.notices.models import Line, Notice, Objection
 from zhili.people.models import Membership, User
 
@@ -19,13 +20,6 @@ READERS: Final = (
     Role.CLERK, Role.GROUP_LEADER, Role.REVIEWER, Role.COUNCIL, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY,
 )  # fmt: skip
 OBJECTION_READERS: Final = (Role.CLERK, Role.COUNCIL, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY)
-
-
-def may(user: Any, permission: str, obj: object = None) -> bool:
-    """The predicate itself: no superuser walks round it (A-07)."""
-    return bool(user is not None and user.is_authenticated and user.is_active) and rules.has_perm(
-        permission, user, obj
-    )
 
 
 @rules.predicate

@@ -41,8 +41,8 @@ from zhili.notices.queries import (
     public_notice,
     public_notices,
 )  # fmt: skip
-from zhili.people.access import must
-from zhili.people.models import Resident, User
+from zhili.people.access import must, person_of
+from zhili.people.models import Resident
 
 router = Router(tags=["公示"])
 
@@ -221,12 +221,7 @@ class Period(Schema):
 )
 def hang_out(request: HttpRequest, place: PlaceCode, body: Period) -> Any:
     """Freeze what is approved and hang it out from today. While one hangs, another answers 409."""
-    return _notice(actions.open_notice(by=_by(request), place=place, period=body.period))
-
-
-def _by(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
+    return _notice(actions.open_notice(by=person_of(request), place=place, period=body.period))
 
 
 @router.get(
@@ -237,7 +232,7 @@ def _by(request: HttpRequest) -> User:
 )
 def one_notice(request: HttpRequest, notice_id: UUID, paging: PagingQuery) -> Any:
     """One notice with its lines as they hang."""
-    return _whole(access_notice(_by(request), notice_id), paging)
+    return _whole(access_notice(person_of(request), notice_id), paging)
 
 
 @router.post(
@@ -248,7 +243,7 @@ def one_notice(request: HttpRequest, notice_id: UUID, paging: PagingQuery) -> An
 )
 def close(request: HttpRequest, notice_id: UUID) -> Any:
     """Post every undisputed line in one batch. Closing again answers the same."""
-    by = _by(request)
+    by = person_of(request)
     return _notice(actions.close_notice(by=by, notice=access_notice(by, notice_id)))
 
 
@@ -322,7 +317,7 @@ def _objection(row: Objection) -> ObjectionRow:
 )
 def object_to(request: HttpRequest, line_id: UUID, body: ObjectionIn) -> Any:
     """Object to one line; it is held from now on. Without a name: on the open page."""
-    by = _by(request)
+    by = person_of(request)
     line = access_line(by, line_id)
     resident = None
     if body.resident is not None:
@@ -376,7 +371,7 @@ def list_objections(
 )
 def acknowledge(request: HttpRequest, objection_id: UUID) -> Any:
     """It is received and being looked into."""
-    by = _by(request)
+    by = person_of(request)
     return _objection(actions.acknowledge(by=by, objection=access_objection(by, objection_id)))
 
 
@@ -396,7 +391,7 @@ class AnswerIn(Schema):
 )
 def answer(request: HttpRequest, objection_id: UUID, body: AnswerIn) -> Any:
     """The written answer, by somebody who did not decide before."""
-    by = _by(request)
+    by = person_of(request)
     found = actions.answer_objection(
         by=by,
         objection=access_objection(by, objection_id),
@@ -415,7 +410,7 @@ def answer(request: HttpRequest, objection_id: UUID, body: AnswerIn) -> Any:
 )
 def withdraw(request: HttpRequest, objection_id: UUID) -> Any:
     """Whoever made it takes it back."""
-    by = _by(request)
+    by = person_of(request)
     return _objection(actions.withdraw_objection(by=by, objection=access_objection(by, objection_id)))
 
 
@@ -434,7 +429,7 @@ class CorrectionIn(Schema):
 )
 def correct(request: HttpRequest, line_id: UUID, body: CorrectionIn) -> Any:
     """Correct a mistake while the notice hangs; the change stays visible."""
-    by = _by(request)
+    by = person_of(request)
     line = access_line(by, line_id)
     points = None if body.points is None else parse_points(body.points)
     return _notice(actions.correct_line(by=by, line=line, points=points, reason=body.reason).notice)

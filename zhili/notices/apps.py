@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from django.apps import AppConfig
 
 
@@ -7,6 +5,3 @@ class NoticesConfig(AppConfig):
     name = "zhili.notices"
     label = "notices"
     verbose_name = "公示"
-
-    def ready(self) -> None:
-        from zhili.notices import access  # noqa: F401 - registers who may do what

@@ -20,9 +20,9 @@ from zhili.claims.scoring import owner_of
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import next_period, parse_code, period_of, today
+from zhili.common.policy import may
 from zhili.ledger import actions as ledger
 from zhili.ledger.queries import closed_periods
-from zhili.notices.access import may
 from zhili.notices.errors import Conflict, NoticeError
 from zhili.notices.models import Line, Notice, Objection
 from zhili.notices.opening import lock_notices

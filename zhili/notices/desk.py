@@ -17,8 +17,8 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import parse_code, today
-from zhili.common.policy import requires
-from zhili.notices.access import access_line, may
+from zhili.common.policy import may, requires
+from zhili.notices.access import access_line
 from zhili.notices.actions import (
     close_notice,
     correct_line,

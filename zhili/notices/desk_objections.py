@@ -17,8 +17,8 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
-from zhili.common.policy import requires
-from zhili.notices.access import access_objection, involved, may
+from zhili.common.policy import may, requires
+from zhili.notices.access import access_objection, involved
 from zhili.notices.actions import acknowledge, answer_objection
 from zhili.notices.desk import at
 from zhili.notices.forms import AnswerForm

@@ -21,7 +21,8 @@ from zhili.common.ids import short_code, uuid7
 from zhili.common.masking import scan_public
 from zhili.common.periods import today
 from zhili.common.points import format_points, format_signed
-from zhili.notices.access import ANSWERERS, involved, may
+from zhili.common.policy import may
+from zhili.notices.access import ANSWERERS, involved
 from zhili.notices.closing import post_held
 from zhili.notices.errors import Conflict, NoticeError
 from zhili.notices.models import Line, Notice, Objection

@@ -24,9 +24,9 @@ from zhili.common.masking import mask_name, scan_public
 from zhili.common.models import Holiday
 from zhili.common.periods import KIND_TITLES, Period, parse_code, period_of, today
 from zhili.common.points import format_signed
+from zhili.common.policy import may
 from zhili.common.workdays import add_workdays, is_workday
 from zhili.ledger.queries import is_closed, latest_head
-from zhili.notices.access import may
 from zhili.notices.errors import Conflict, NoticeError
 from zhili.notices.models import Line, Notice
 from zhili.people.models import Household, Resident, User

@@ -16,7 +16,8 @@ from ninja.files import UploadedFile
 
 from zhili.common.api import Line, Page, PagingQuery, PlaceCode, answers, caller, page_of
 from zhili.common.masking import mask_id, mask_name, mask_phone, public_address
-from zhili.people.access import access_household, leads_group, may, must
+from zhili.common.policy import may
+from zhili.people.access import access_household, leads_group, must
 from zhili.people.importing import apply_households, read_households
 from zhili.people.models import Household, Membership, Resident, User
 from zhili.people.queries import head_names, matching, members

@@ -24,18 +24,12 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.masking import mask_id, mask_phone
 from zhili.common.paging import Column, Filter, table
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.people import actions, forms
-from zhili.people.access import access_household, access_resident, may, must
+from zhili.people.access import access_household, access_resident, must, person_of
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import LIVE, delegations_for, groups_of, history, matching, members
 from zhili.people.secrets import open_id_number, open_phone
-
-
-def person_of(request: HttpRequest) -> User:
-    """The signed-in person."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def household_at(request: HttpRequest, place: str, household_id: UUID, permission: str = "") -> Household:

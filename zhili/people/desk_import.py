@@ -15,10 +15,9 @@ from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import XLSX
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.common.spreadsheets import safe_filename
 from zhili.people import forms, importing
-from zhili.people.access import may
 from zhili.people.desk import _at, posted, rows_of, saved
 from zhili.people.models import ImportFile, User
 from zhili.people.queries import import_runs

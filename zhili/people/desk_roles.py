@@ -13,10 +13,10 @@ from django.urls import path, reverse
 from zhili.common.errors import NotFound
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.people import actions, forms
-from zhili.people.access import access_delegation, access_membership, grantable, may, may_grant
-from zhili.people.desk import _at, _form, person_of, posted, saved
+from zhili.people.access import access_delegation, access_membership, grantable, may_grant, person_of
+from zhili.people.desk import _at, _form, posted, saved
 from zhili.people.errors import PeopleError
 from zhili.people.models import Delegation, Membership, Resident
 from zhili.people.queries import LIVE, delegations_of, find_by_card, roles_at

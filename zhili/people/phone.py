@@ -10,10 +10,10 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from zhili.common.errors import NotFound
-from zhili.common.policy import signed_in
+from zhili.common.policy import may, signed_in
 from zhili.people import actions, forms
-from zhili.people.access import access_delegation, may
-from zhili.people.desk import person_of, posted, saved
+from zhili.people.access import access_delegation, person_of
+from zhili.people.desk import posted, saved
 from zhili.people.models import Delegation, Household
 from zhili.people.queries import delegations_for, members
 

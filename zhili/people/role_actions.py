@@ -17,8 +17,9 @@ from django.db.models import Q
 from zhili.audit.actions import record
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import today
+from zhili.common.policy import may
 from zhili.common.scope import scoped
-from zhili.people.access import VILLAGE_ROLES, clash, digits_of, may, may_grant, must
+from zhili.people.access import VILLAGE_ROLES, clash, digits_of, may_grant, must
 from zhili.people.errors import PeopleError
 from zhili.people.models import Delegation, Household, Membership, Resident, User
 from zhili.people.queries import LIVE

@@ -7,6 +7,7 @@ from typing import Any
 import rules
 
 from zhili.common.errors import NotAllowed
+from zhili.common.policy import may
 
 
 @rules.predicate
@@ -33,16 +34,6 @@ rules.add_perm("places.holidays", keeps_calendar)  # obj: place code
 
 
 _DEEDS = {"places.change": "修改区划", "places.settings": "修改村设置", "places.holidays": "修改节假日"}
-
-
-def may(user: Any, permission: str, place: str | None = None) -> bool:
-    """The predicate itself; no superuser walks round it (A-07)."""
-    return bool(
-        user is not None
-        and user.is_authenticated
-        and user.is_active
-        and rules.has_perm(permission, user, place)
-    )
 
 
 def must(user: Any, permission: str, place: str) -> None:

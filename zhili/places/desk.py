@@ -11,8 +11,7 @@ from django.urls import path
 
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
-from zhili.common.policy import requires
-from zhili.places.access import may
+from zhili.common.policy import may, requires
 from zhili.places.actions import set_village_settings
 from zhili.places.models import VillageSettings
 from zhili.places.queries import get_place, village_settings

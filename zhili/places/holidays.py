@@ -21,9 +21,9 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.models import Holiday
 from zhili.common.periods import today
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.common.workdays import table_covers
-from zhili.places.access import may, must
+from zhili.places.access import must
 from zhili.places.errors import PlaceError
 from zhili.places.queries import get_place
 

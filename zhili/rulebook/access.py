@@ -12,6 +12,7 @@ from uuid import UUID
 import rules
 
 from zhili.common.errors import NotAllowed, NotFound
+from zhili.common.policy import may
 from zhili.people.models import Membership, User
 from zhili.places.queries import get_place
 from zhili.rulebook.models import RuleBook
@@ -59,11 +60,6 @@ def _predicate(roles: tuple[str, ...], authors_out: bool) -> Any:
 
 for _name, (_roles, _authors_out, _title) in PERMISSIONS.items():
     rules.add_perm(_name, _predicate(_roles, _authors_out))
-
-
-def may(user: Any, permission: str, obj: RuleBook | str | None = None) -> bool:
-    """The predicate itself, for pages that show or hide a button."""
-    return bool(user.is_authenticated and user.is_active and rules.has_perm(permission, user, obj))
 
 
 def must(user: Any, permission: str, obj: RuleBook | str) -> None:

@@ -13,9 +13,9 @@ from zhili.common.api import Day, Digest, Page, PagingQuery, PlaceCode, Points, 
 from zhili.common.errors import NotFound
 from zhili.common.periods import today
 from zhili.common.points import format_points
+from zhili.common.policy import may
 from zhili.people.models import User
 from zhili.rulebook import book as format_1
-from zhili.rulebook.access import may
 from zhili.rulebook.book_yaml import load_yaml
 from zhili.rulebook.calculator import read_events, result_json, score
 from zhili.rulebook.models import RuleBook

@@ -19,12 +19,12 @@ from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
 from zhili.common.points import parse_points
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.common.spreadsheets import safe_filename
 from zhili.places.queries import get_place
 from zhili.rulebook import actions
 from zhili.rulebook import forms as rulebook_forms
-from zhili.rulebook.access import access_book, access_village, may, must, who
+from zhili.rulebook.access import access_book, access_village, must, who
 from zhili.rulebook.book import RuleBook as Book
 from zhili.rulebook.book_yaml import BYTES_MAX, STARTERS, load_starter, load_yaml
 from zhili.rulebook.calculator import Calculator

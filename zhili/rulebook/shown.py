@@ -9,8 +9,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
 from zhili.common.periods import today
+from zhili.common.policy import may
 from zhili.people.models import User
-from zhili.rulebook.access import may, who
+from zhili.rulebook.access import who
 from zhili.rulebook.models import RuleBook
 from zhili.rulebook.queries import checked, parsed, waiting_for_review
 from zhili.rulebook.redline_words import LINES

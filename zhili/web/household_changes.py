@@ -23,7 +23,8 @@ from zhili.common.policy import requires
 from zhili.ledger import household_changes
 from zhili.ledger.queries import balances
 from zhili.people import forms
-from zhili.people.desk import household_at, person_of, posted, saved
+from zhili.people.access import person_of
+from zhili.people.desk import household_at, posted, saved
 from zhili.people.models import Household, User
 from zhili.rulebook.queries import in_force, parsed
 

@@ -19,11 +19,10 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.masking import mask_name
 from zhili.common.periods import Period, parse_code, period_of, previous_period, today
 from zhili.common.points import format_points, format_signed
-from zhili.common.policy import requires, signed_in
+from zhili.common.policy import may, requires, signed_in
 from zhili.ledger import queries as ledger
 from zhili.ledger.queries import Entry, Statement
 from zhili.people.access import access_household
-from zhili.people.access import may as may_people
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import head_names
 from zhili.places.queries import get_place, village_settings
@@ -189,9 +188,7 @@ def statement(request: HttpRequest, place: str, household: UUID) -> HttpResponse
         "place": place,
         "label": label_of(user, home),
         "person": person,
-        "people": list(home.residents.all())
-        if by_person and may_people(user, "people.see_household", home)
-        else [],
+        "people": list(home.residents.all()) if by_person and may(user, "people.see_household", home) else [],
     }
     return render(request, "ledger/desk_statement.html", context)
 
@@ -219,7 +216,7 @@ def _pdf(request: HttpRequest, household: Household, resident: Resident | None) 
     made = Passbook(
         village=get_place(place).short_name,
         household_code=household.code,
-        head_name=name if may_people(user, "people.see_household", household) else mask_name(name),
+        head_name=name if may(user, "people.see_household", household) else mask_name(name),
         group=household.group,
         purse_title=str(found["title"]),
         from_on=_day(

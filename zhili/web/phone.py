@@ -11,6 +11,7 @@ from django.urls import path
 from zhili.claims.queries import waiting_counts
 from zhili.common.policy import signed_in
 from zhili.notices.queries import current_notice
+from zhili.people.access import person_of
 from zhili.people.models import Membership, User
 from zhili.places.models import VillageSettings
 from zhili.places.queries import village_settings
@@ -44,7 +45,7 @@ class Work:
 @signed_in
 def home(request: HttpRequest) -> HttpResponse:
     """Points in a big figure, what is on notice until when, and at most four actions in large type (U-10)."""
-    user = _user(request)
+    user = person_of(request)
     own = _standing(user)
     place = own.household.place if own else shell.place_of(request)
     return render(
@@ -66,7 +67,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @signed_in
 def me(request: HttpRequest) -> HttpResponse:
     """我的: the household, its papers, and this person's settings."""
-    user = _user(request)
+    user = person_of(request)
     links = [
         Action("我的一户", _url("m_household"), "users", "家里人、户编号、积分卡"),
         Action("积分存折", _passbook(user), "book-2", "每一笔从哪里来"),
@@ -89,7 +90,7 @@ def me(request: HttpRequest) -> HttpResponse:
 @signed_in
 def exchange(request: HttpRequest) -> HttpResponse:
     """去兑换: how many points can be redeemed, and where to go with the card. Works before a shop is set up."""
-    user = _user(request)
+    user = person_of(request)
     own = _standing(user)
     return render(request, "web/exchange.html", {"own": own, "village": _village(user, request)})
 
@@ -97,7 +98,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
 @signed_in
 def help_page(request: HttpRequest) -> HttpResponse:
     """有问题: whom to ring, how to disagree, where to go without a phone."""
-    user = _user(request)
+    user = person_of(request)
     questions = [
         Action(
             "这个分为什么是这样",
@@ -159,11 +160,6 @@ def _passbook(user: User) -> str:
 def _url(*names: str) -> str:
     """The first of these pages that exists, or ""."""
     return next((url for name in names if (url := navigation.address(name)) is not None), "")
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 urlpatterns = [

@@ -14,10 +14,10 @@ from zhili.claims.models import Claim
 from zhili.claims.scoring import COUNTED, event_of
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import today
-from zhili.common.policy import requires
+from zhili.common.policy import may, requires
 from zhili.people.models import Household, Resident
 from zhili.people.queries import head_names
-from zhili.rulebook.access import access_book, may
+from zhili.rulebook.access import access_book
 from zhili.rulebook.desk import frame
 from zhili.rulebook.errors import RuleBookError
 from zhili.rulebook.models import RuleBook

@@ -13,7 +13,6 @@ from django.test.utils import CaptureQueriesContext
 from tests.books import make_book
 from tests.month import approved, claim_for, deduction, home
 from zhili.audit.models import Entry as AuditEntry
-from zhili.claims.access import may
 from zhili.claims.actions import (
     declare_recusal,
     end_recusal,
@@ -29,6 +28,7 @@ from zhili.claims.queries import claim_story, overview, recheck_list, review_que
 from zhili.claims.submitting import Entry
 from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
+from zhili.common.policy import may
 from zhili.people.models import Delegation, Household, Membership
 
 

@@ -17,8 +17,9 @@ from zhili.audit.models import Entry as AuditEntry
 from zhili.claims.models import Claim
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
 from zhili.common.ids import uuid7
+from zhili.common.policy import may
 from zhili.ledger.queries import balances, statement
-from zhili.notices.access import access_objection, may
+from zhili.notices.access import access_objection
 from zhili.notices.actions import (
     acknowledge,
     answer_objection,

@@ -11,6 +11,7 @@ import rules
 from zhili.audit.models import Entry
 from zhili.common.errors import NotAllowed, NotFound
 from zhili.common.periods import today
+from zhili.common.policy import may
 from zhili.people import actions
 from zhili.people.access import (
     MAY_GRANT,
@@ -20,7 +21,6 @@ from zhili.people.access import (
     access_membership,
     access_resident,
     clash,
-    may,
 )
 from zhili.people.errors import PeopleError
 from zhili.people.models import Membership, User
