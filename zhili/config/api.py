@@ -20,6 +20,7 @@ import zhili.claims.api_submit
 import zhili.ledger.api
 import zhili.ledger.api_office
 import zhili.notices.api
+import zhili.notices.api_objections
 import zhili.people.api
 import zhili.places.api
 import zhili.rulebook.api
