@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 
 from zhili.common.errors import NotFound
 from zhili.common.policy import may, signed_in
@@ -65,7 +65,8 @@ def revoke(request: HttpRequest, delegation_id: UUID) -> HttpResponse:
 
 @signed_in
 def card(request: HttpRequest, token: str) -> HttpResponse:
-    """What a scanned card opens: staff go on to that household, its own people to their page (N-07).
+    """What a scanned card opens: field workers go on to what that household did, other staff to its page at the desk,
+    its own people to theirs (N-07).
 
     It identifies, it does not authenticate: a stranger's card, a replaced one and nonsense look the same.
     """
@@ -75,7 +76,9 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("m_household")
     if found is None or not may(user, "people.see_households", found):
         raise NotFound("没有这张卡。")
-    return redirect(reverse("desk_household", args=[found.place, found.pk]))
+    if may(user, "claims.field", found.place):
+        return redirect("m_field_household", found.pk)
+    return redirect("desk_household", found.place, found.pk)
 
 
 urlpatterns = [

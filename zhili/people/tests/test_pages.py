@@ -297,7 +297,8 @@ def test_a_scanned_card_identifies_and_does_not_log_in(cast: SimpleNamespace):
     address = reverse("m_card", args=[cast.household.card_token])
     assert Client().get(address)["Location"].startswith("/login/")
     assert client(cast.head).get(address)["Location"] == reverse("m_household")
-    assert cast.place in client(cast.clerk).get(address)["Location"]
+    assert client(cast.clerk).get(address)["Location"] == f"/m/field/{cast.household.pk}/"
+    assert cast.place in client(cast.township).get(address)["Location"]
     for person in (cast.reviewer, cast.stranger_clerk, cast.bank):
         assert client(person).get(address).status_code == 404
     assert client(cast.clerk).get(reverse("m_card", args=["x" * 22])).status_code == 404
