@@ -24,6 +24,7 @@ from zhili.claims.submitting import lock_village, submit_many
 from zhili.claims.workbook import COLUMNS, HELP, read_lines
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, ZhiliError
+from zhili.common.faults import fault
 from zhili.common.periods import today
 from zhili.common.points import format_points
 from zhili.common.policy import may
@@ -124,7 +125,9 @@ def apply_claims(dry_run: DryRun, *, by: User) -> ImportRun:
         raise ClaimError("表里没有新的申报", hint="这些行以前都已收下，不用再导入。")
     with transaction.atomic():
         lock_village(dry_run.place)
+        fault("import.claims.before")
         claims = submit_many(by=by, place=dry_run.place, drafts=dry_run.drafts, quiet=True)
+        fault("import.claims.written")
         summary: dict[str, Any] = {**dry_run.counts, "numbers": [claims[0].number, claims[-1].number]}
         try:
             with transaction.atomic():
@@ -140,6 +143,7 @@ def apply_claims(dry_run: DryRun, *, by: User) -> ImportRun:
                 )
         except IntegrityError as error:
             raise ClaimError("这份表已导入过，内容一样", hint="不用再导入。") from error
+        fault("import.claims.run")
         record("claims.import", by=by, place=dry_run.place, target=run, sha256=dry_run.sha256, **summary)
     return run
 

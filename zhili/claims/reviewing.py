@@ -22,6 +22,7 @@ from zhili.claims.models import Claim, Recusal, Review
 from zhili.claims.scoring import span_of
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, ZhiliError
+from zhili.common.faults import fault
 from zhili.common.ids import uuid7
 from zhili.common.periods import today
 from zhili.common.policy import may
@@ -116,6 +117,7 @@ def _decide(
     with transaction.atomic():
         rows = Claim.objects.select_for_update(of=("self",)).select_related("item", "book")
         locked = {claim.pk: claim for claim in rows.filter(pk__in=ids, place=place).order_by("pk")}
+        fault("review.locked")
         out = kept_out(by, place, [claim.household_id for claim in locked.values()])
         before: dict[UUID, list[Review]] = {}
         for review in Review.objects.filter(claim__in=list(locked)).order_by("pk"):
@@ -141,6 +143,7 @@ def _decide(
             assert claim is not None
             outcomes.append(Outcome(pk, claim.number, verdict.status))
         _write(by, place, locked, verdicts, decision, reason)
+        fault("review.before_commit")
     return outcomes
 
 
@@ -243,6 +246,7 @@ def _write(
         done = Claim.objects.filter(pk__in=pks, status=old).update(status=new, points_decided=decided)
         if done != len(pks):  # cannot happen while the rows are locked; asserted because money hangs on it
             raise Conflict("申报刚刚有变动，没有保存", hint="请刷新后再试。")
+    fault("review.moved")
     moment = now()
     Review.objects.bulk_create(
         Review(
@@ -258,6 +262,7 @@ def _write(
         )
         for pk, verdict in verdicts.items()
     )
+    fault("review.written")
     first = locked[next(iter(verdicts))]
     record(
         "claims.review",

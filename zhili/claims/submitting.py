@@ -18,6 +18,7 @@ from zhili.claims.checking import Checked, Desk, Draft
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence
 from zhili.claims.photos import discard, refuse_over_quota, store_photo
+from zhili.common.faults import fault
 from zhili.common.periods import SHANGHAI
 from zhili.people.models import Household, Resident, User
 from zhili.rulebook.actions import freeze
@@ -192,6 +193,7 @@ def _write(
     _refuse_too_many(by, place, len(checked), day_start, staff=desk.is_staff)
     for one in checked:
         one.photos = [store_photo(place, data) for data in one.draft.photos]
+    fault("claims.submit.photos")
     lock_village(place)
     known = _known({one.draft.id: digests[one.draft.id] for one in checked}, by)
     for one in checked:
@@ -205,11 +207,13 @@ def _write(
     try:
         with transaction.atomic():
             Claim.objects.bulk_create(claims)
+            fault("claims.submit.inserted")
     except IntegrityError as error:
         raise Conflict(
             "这个提交编号已被使用，或这一户刚刚变动", field="id", hint="请刷新页面后重新填写。"
         ) from error
     Evidence.objects.bulk_create(evidence_rows(by, place, fresh))
+    fault("claims.submit.evidence")
     for book in {one.book.pk: one.book for one in fresh}.values():
         freeze(book)
     if not quiet:

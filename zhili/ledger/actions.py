@@ -18,6 +18,7 @@ from django.db import transaction
 from zhili.audit.actions import record
 from zhili.common import clock
 from zhili.common.errors import NotAllowed, NotFound
+from zhili.common.faults import fault
 from zhili.common.periods import local_date, parse_code
 from zhili.ledger import entries
 from zhili.ledger.chain import batch_id
@@ -185,6 +186,7 @@ def close_period(place: str, period: str, *, by: User) -> Posted:
         )
         if error:
             raise refusal(error, None, place=place, period=period)
+        fault("ledger.period.closed")
         record(
             "ledger.close_period",
             by=by,

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from zhili.audit.actions import record
 from zhili.common.errors import NotAllowed
+from zhili.common.faults import fault
 from zhili.ledger import entries
 from zhili.ledger.errors import LedgerError, purse_title
 from zhili.ledger.models import Transfer
@@ -121,6 +122,7 @@ def _post_missing(
         return None
     with transaction.atomic():
         posted = post(news, place=place, by=by, period=period, note=note)
+        fault("ledger.expire.posted")
         record(
             action,
             by=by,

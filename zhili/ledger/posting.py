@@ -19,6 +19,7 @@ from django.db.utils import Error as DatabaseError
 
 from zhili.common import clock
 from zhili.common.errors import NotFound
+from zhili.common.faults import fault
 from zhili.common.periods import local_date, parse_code
 from zhili.ledger.chain import batch_id
 from zhili.ledger.errors import LedgerError, refusal
@@ -181,7 +182,9 @@ def post(
         at=at,
         on=local_date(at),
     )
+    fault("ledger.post.before")
     row = call(POST, values, place)
+    fault("ledger.post.after")
     error, facts, seq, head, count, total, replayed, shorts = row
     if error:
         raise refusal(error, facts, place=place, period=period)

@@ -19,6 +19,7 @@ from zhili.claims.models import Claim
 from zhili.claims.scoring import owner_of
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
+from zhili.common.faults import fault
 from zhili.common.periods import next_period, parse_code, period_of, today
 from zhili.common.policy import may
 from zhili.ledger import actions as ledger
@@ -56,6 +57,7 @@ def close_notice(*, by: User, notice: Notice, on: date | None = None) -> Notice:
         lines = {line.pk: line for line in rows.select_related("claim__book", "claim__resident")}
         owners, gone = _moved_owners(lines.values())
         _take_down_gone(gone)
+        fault("notice.close.before_post")
         points = {line.claim_id: line.points for line in lines.values() if line.pk not in gone}
         batch_id = None
         if points:
@@ -69,14 +71,17 @@ def close_notice(*, by: User, notice: Notice, on: date | None = None) -> Notice:
                 owners=owners,
                 late=period != notice.period,
             )
+            fault("notice.close.posted")
             batch_id = posted.batch_id if posted else None
             done = Line.objects.filter(notice=notice, status=Line.Status.SHOWN).update(
                 status=Line.Status.POSTED, batch_id=batch_id
             )
             if done != len(points):
                 raise Conflict("有条目刚刚变动，没有入账", hint="请再试一次。")
+        fault("notice.close.before_period")
         if period == notice.period:
             ledger.close_period(notice.place, notice.period, by=by)
+        fault("notice.close.period_closed")
         Notice.objects.filter(pk=notice.pk, status=Notice.Status.OPEN).update(
             status=Notice.Status.CLOSED,
             closed_by=by,
@@ -93,6 +98,7 @@ def close_notice(*, by: User, notice: Notice, on: date | None = None) -> Notice:
             taken_down=len(gone),
         )
         notice.refresh_from_db()
+        fault("notice.close.before_commit")
     return notice
 
 
@@ -128,6 +134,7 @@ def post_held(*, by: User, line: Line) -> Line:
             Line.objects.filter(pk=line.pk).update(
                 status=Line.Status.POSTED, batch_id=posted.batch_id if posted else None
             )
+        fault("notice.post_held.posted")
         record("notices.post_held", by=by, place=line.place, target=line, posted=not gone)
         line.refresh_from_db()
     return line

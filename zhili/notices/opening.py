@@ -20,6 +20,7 @@ from zhili.claims.actions import Frozen, post_openings, put_on_notice
 from zhili.claims.models import Claim
 from zhili.claims.scoring import score_claims
 from zhili.common.errors import NotAllowed
+from zhili.common.faults import fault
 from zhili.common.masking import mask_name, scan_public
 from zhili.common.models import Holiday
 from zhili.common.periods import KIND_TITLES, Period, parse_code, period_of, today
@@ -78,6 +79,7 @@ def open_notice(*, by: User, place: str, period: str, on: date | None = None) ->
         claims = _approved(place, wanted)
         lines = _freeze(place, wanted, day, claims, score_claims(claims))
         post_openings(place=place, on=wanted.end, by=by)
+        fault("notice.open.openings")
         number = (Notice.objects.filter(place=place).aggregate(last=Max("number"))["last"] or 0) + 1
         head = latest_head(place)
         notice = Notice(
@@ -96,6 +98,7 @@ def open_notice(*, by: User, place: str, period: str, on: date | None = None) ->
         for line in lines:
             line.notice = notice
         Line.objects.bulk_create(lines)
+        fault("notice.open.lines")
         put_on_notice(place, [Frozen(line.claim_id, line.points, line.why, line.late) for line in lines])
         record(
             "notices.open",
@@ -106,6 +109,7 @@ def open_notice(*, by: User, place: str, period: str, on: date | None = None) ->
             lines=len(lines),
             digest=notice.digest,
         )
+        fault("notice.open.before_commit")
     return notice
 
 

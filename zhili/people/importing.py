@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 
 from zhili.audit.actions import record
 from zhili.common.clock import now
+from zhili.common.faults import fault
 from zhili.common.masking import mask_id, mask_phone
 from zhili.common.periods import today
 from zhili.common.spreadsheets import (
@@ -165,6 +166,7 @@ def _write(fresh: Plan, dry_run: DryRun, by: User | None) -> None:
     on = today()
     Household.objects.bulk_create(fresh.new_households)
     Resident.objects.bulk_create(fresh.new_residents)
+    fault("import.people.written")
     if fresh.changed_households:
         Household.objects.bulk_create(
             fresh.changed_households, update_conflicts=True, unique_fields=["id"], update_fields=_HOUSEHOLD
