@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "zhili.rulebook",
     "zhili.claims",
     "zhili.notices",
+    "zhili.shop",
     "zhili.web",
     "zhili.config",
 ]
