@@ -13,6 +13,10 @@ from django.db.models import F, Q
 from zhili.common.clock import now
 from zhili.common.ids import new_token, uuid7
 from zhili.common.periods import today
+from zhili.people.consent_models import Alarm as Alarm
+from zhili.people.consent_models import Consent as Consent
+from zhili.people.consent_models import ConsentSheet as ConsentSheet
+from zhili.people.consent_models import MinorAccess as MinorAccess
 
 
 class Household(models.Model):
@@ -97,6 +101,8 @@ class Resident(models.Model):
     phone_index = models.BinaryField("电话索引", null=True, blank=True)
     id_number_secret = models.TextField("身份证号（加密）", blank=True)
     id_number_index = models.BinaryField("身份证号索引", null=True, blank=True)
+    bank_secret = models.TextField("银行卡号（加密）", blank=True)
+    bank_index = models.BinaryField("银行卡号索引", null=True, blank=True)
     tags = models.JSONField("标签", default=list, blank=True)
     left_on = models.DateField("离开日期", null=True, blank=True)
 
@@ -106,6 +112,8 @@ class Resident(models.Model):
         indexes = [
             models.Index(fields=["place", "name"], name="resident_place_name"),
             models.Index(fields=["place", "pinyin"], name="resident_place_pinyin"),
+            models.Index(fields=["phone_index"], name="resident_phone_index"),
+            models.Index(fields=["id_number_index"], name="resident_id_number_index"),
         ]
         constraints = [
             models.UniqueConstraint(
