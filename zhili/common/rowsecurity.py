@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from django.db import migrations
 
-# STABLE and wrapped in a sub-select by the policy, so it is worked out once per statement, not per row.
-# A setting that was once SET LOCAL reads as '' afterwards: '' gives no pattern at all, hence no row.
+# One expression, so that PostgreSQL inlines it, wrapped in a sub-select by the policy, so that it is worked out once
+# per statement and not per row. Exactly a list of codes or the one word "*": anything else gives no pattern, hence no
+# row. A setting that was once SET LOCAL reads as '' afterwards, and one never set as NULL: neither is a list of codes.
 SCOPE_FUNCTION = """
 CREATE OR REPLACE FUNCTION zhili_scope() RETURNS text[] LANGUAGE sql STABLE AS $$
-  SELECT coalesce(array_agg(CASE WHEN p = '*' THEN '%' ELSE p || '%' END), '{}')
-  FROM unnest(string_to_array(current_setting('zhili.scope', true), ',')) AS p
-  WHERE p = '*' OR p ~ '^[0-9]{2,14}$'
+  SELECT CASE
+    WHEN current_setting('zhili.scope', true) ~ '^[0-9]{2,14}(,[0-9]{2,14})*$'
+      THEN string_to_array(replace(current_setting('zhili.scope', true), ',', '%,') || '%', ',')
+    WHEN current_setting('zhili.scope', true) = '*' THEN '{%}'::text[]
+    ELSE '{}'::text[] END
 $$;
 """
 

@@ -19,6 +19,8 @@ _PREFIX = re.compile(r"\d{2,14}")
 def set_scope(prefixes: Iterable[str], *, user_id: str = "", using: str = "default") -> None:
     """Limit the rest of this transaction to rows whose place starts with one of `prefixes`."""
     wanted = list(prefixes)
+    if EVERYWHERE in wanted:
+        wanted = [EVERYWHERE]
     for prefix in wanted:
         if prefix != EVERYWHERE and not _PREFIX.fullmatch(prefix):
             raise ValueError(f"not a place prefix: {prefix!r}")
