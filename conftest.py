@@ -38,7 +38,7 @@ def migrations_digest() -> str:
     total = hashlib.sha256()
     for path in sorted([*ROOT.glob("zhili/*/migrations/*.py"), *ROOT.glob("zhili/places/data/*.csv"),
                         ROOT / "zhili/common/rowsecurity.py", ROOT / "zhili/config/roles.py",
-                        *ROOT.glob("zhili/ledger/sql/*.sql")]):  # fmt: skip
+                        *ROOT.glob("zhili/*/sql/*.sql")]):  # fmt: skip
         total.update(path.read_bytes())
     return total.hexdigest()[:16]
 

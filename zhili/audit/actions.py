@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.db.models import Model
 
 from zhili.audit.models import Entry
+from zhili.common.clock import now
 from zhili.common.ids import uuid7
+from zhili.common.leaks import scan_public
+from zhili.common.origin import origin
+from zhili.common.periods import SHANGHAI
 
 if TYPE_CHECKING:  # the person's class lives one room up; only its id is used here
     from django.contrib.auth.models import AbstractBaseUser
+
+HIDDEN: Final = "〔已隐去〕"
 
 
 def record(
@@ -25,14 +31,19 @@ def record(
     outcome: str = "ok",
     **detail: Any,
 ) -> Entry:
-    """Write one audit row. `action` is dotted and stable ("claims.review"); `detail` must be JSON-able.
+    """Write one audit row. `action` is dotted, stable and listed in catalogue.py; `detail` must be JSON-able.
 
-    `target` is a row (stored as "people.household:<pk>") or a ready string.
+    `target` is a row (stored as "people.household:<pk>") or a ready string. Digits of a person that somebody typed
+    into a reason are hidden before they are stored. The row joins its chain when the transaction ends.
     """
     if isinstance(target, Model):
         target = f"{target._meta.label_lower}:{target.pk}"
+    key, at, here = uuid7(), now(), origin()
+    offset = at.astimezone(SHANGHAI).utcoffset()
     return Entry.objects.create(
-        id=uuid7(),
+        id=key,
+        at=at,
+        utc_offset=0 if offset is None else int(offset.total_seconds()) // 60,
         place=place,
         actor_id=by.pk if by is not None else None,
         role=role,
@@ -40,5 +51,20 @@ def record(
         action=action,
         target=target[:80],
         outcome=outcome,
-        detail=detail,
+        source=here.source,
+        receipt=here.receipt,
+        detail=without_numbers(detail),
     )
+
+
+def without_numbers(value: Any) -> Any:
+    """The same with every digit of a person hidden, in texts at any depth."""
+    if isinstance(value, str):
+        for leak in reversed([leak for leak in scan_public(value) if leak.blocks]):
+            value = value[: leak.start] + HIDDEN + value[leak.end :]
+        return value
+    if isinstance(value, dict):
+        return {key: without_numbers(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_numbers(one) for one in value]
+    return value

@@ -1,4 +1,4 @@
-"""Who did what, written in the same transaction as the deed."""
+"""Who did what, written in the same transaction as the deed, and linked into the village's audit chain at its end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from zhili.common.ids import uuid7
 
 
 class Entry(models.Model):
-    """One deed. Append-only; holds ids and changed values, never an ID number, phone or bank account."""
+    """One deed. Append-only; holds ids and changed values, never an ID number, phone or bank account.
+
+    seq, previous, digest and algorithm are the row's place in the chain of `place`; the database gives them when the
+    transaction ends (sql/01_chain.sql), so they are None on the object `record` returns.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     at = models.DateTimeField("时间", default=now)
+    utc_offset = models.SmallIntegerField("时差（分钟）", default=480)
     place = models.CharField("区划", max_length=14)
     actor_id = models.BigIntegerField("操作人", null=True)
     role = models.CharField("身份", max_length=20, blank=True)
@@ -20,14 +25,23 @@ class Entry(models.Model):
     action = models.CharField("事项", max_length=60)
     target = models.CharField("对象", max_length=80, blank=True)
     outcome = models.CharField("结果", max_length=10, default="ok")
+    source = models.CharField("来处", max_length=45, blank=True, default="")
+    receipt = models.CharField("请求编号", max_length=20, blank=True, default="")
     detail = models.JSONField("内容", default=dict)
+    seq = models.BigIntegerField("序号", null=True, editable=False)
+    previous = models.BinaryField("前一条指纹", null=True)
+    digest = models.BinaryField("指纹", null=True)
+    algorithm = models.CharField("算法", max_length=10, blank=True, default="")
 
     class Meta:
         verbose_name = verbose_name_plural = "留痕"
         indexes = [
             models.Index(fields=["place", "-at"], name="audit_place_at"),
             models.Index(fields=["target", "-at"], name="audit_target_at"),
+            models.Index(fields=["-at"], name="audit_at"),
+            models.Index(fields=["actor_id", "-at"], name="audit_actor_at"),
         ]
+        constraints = [models.UniqueConstraint(fields=["place", "seq"], name="audit_place_seq")]
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.action} {self.target}"

@@ -14,11 +14,12 @@ READ_ONLY_TABLES = (
     "ledger_periodtotal",
     "ledger_periodclose",
     "ledger_assertion",
+    "audit_round",
     "shop_fundaccount",
 )
 # The only doors to those tables; nobody else may even try the handle.
 LEDGER_FUNCTIONS = ("ledger_post", "ledger_close_period", "ledger_open_accounts", "ledger_close_accounts")
-INSERT_ONLY_TABLES = ("audit_entry", "shop_stockmove", "shop_fundentry")
+INSERT_ONLY_TABLES = ("audit_entry", "ledger_publishedhead", "shop_stockmove", "shop_fundentry")
 
 
 def grant(owner: Login, app_user: str, database: str | None = None) -> None:
