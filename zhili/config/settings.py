@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from zhili.config import embedded
+from zhili.config.smtp import read_smtp
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = embedded.var_dir()
@@ -123,6 +124,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Personal fields: international (intl) or 国密 (gm) algorithms for new keys; the keys lie outside the database and
+# outside its backups (docs/personal-data.md).
+CIPHER_PROFILE = os.environ.get("ZHILI_CIPHER", "intl")
+PEOPLE_KEYS = Path(os.environ.get("ZHILI_PEOPLE_KEYS") or VAR / "keys" / "people.json")
 # Photos belong to their database: another database of the same server keeps its own.
 PHOTO_ROOT = VAR / "-".join(["photos", *filter(None, [os.environ.get("ZHILI_DATABASE")])])
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
@@ -152,3 +157,14 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# What leaves the house (common/outbox.py): kind → who sends it.
+OUTBOX = {
+    "mail": "zhili.common.outbox_adapters.mail",
+    "file": "zhili.common.outbox_adapters.file_drop",
+    "console": "zhili.common.outbox_adapters.console",
+}
+# ZHILI_SMTP=smtp://user:password@host:port, smtps:// for TLS from the first byte, smtp+starttls:// for STARTTLS.
+OUTBOX_SMTP = read_smtp(os.environ.get("ZHILI_SMTP", ""))
+OUTBOX_FROM = os.environ.get("ZHILI_MAIL_FROM", "zhili@localhost")
+OUTBOX_DROP = Path(os.environ.get("ZHILI_DROP") or VAR / "drop")
