@@ -84,15 +84,16 @@ def reverse(
         )
     with transaction.atomic():
         posted = post(news, place=place, by=by, period=period, note=f"冲正 {len(news)} 笔")
-        record(
-            "ledger.reverse",
-            by=by,
-            place=place,
-            target=f"ledger.batch:{posted.seq}",
-            transfers=[str(id) for id in ids],
-            approved_by=approved_by.pk,
-            reason=reason[:200],
-        )
+        if not posted.replayed:  # a repeated message is the same deed; it has its row
+            record(
+                "ledger.reverse",
+                by=by,
+                place=place,
+                target=f"ledger.batch:{posted.seq}",
+                transfers=[str(id) for id in ids],
+                approved_by=approved_by.pk,
+                reason=reason[:200],
+            )
     return posted
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from zhili.common.clock import now
 from zhili.common.ids import uuid7
 from zhili.people.models import User
 
@@ -42,7 +43,7 @@ class RuleBook(models.Model):
     # Ids of everybody who wrote on the text: none of them may approve it.
     authors = models.JSONField("起草人", default=list, blank=True)
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
-    created_at = models.DateTimeField("建立时间", auto_now_add=True)
+    created_at = models.DateTimeField("建立时间", default=now)
 
     class Meta:
         verbose_name = verbose_name_plural = "积分细则"
