@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from django.db.models import F
 
 from zhili.audit.actions import record
 from zhili.claims.errors import ClaimError, Conflict
+from zhili.claims.funded import SPEND, cause_of, grouped, queue_unfunded
 from zhili.claims.models import Claim, Evidence, Review
 from zhili.claims.models import Opening as OpeningRow
 from zhili.claims.scoring import no_book, owner_of
@@ -27,7 +28,10 @@ from zhili.common.policy import may
 from zhili.ledger import actions as ledger
 from zhili.ledger import entries
 from zhili.ledger.actions import Posted
+from zhili.ledger.funding import refuse_unfunded
 from zhili.people.models import Household, Resident, User
+from zhili.places.models import VillageSettings
+from zhili.places.queries import village_settings
 from zhili.rulebook import book as format_1
 from zhili.rulebook.openings import Opening, openings_for
 from zhili.rulebook.queries import in_force, parsed
@@ -104,13 +108,15 @@ def award(
     """Post claims that hung out undisputed, all in one batch, and mark them posted. None if all are worth 0.
 
     points: claim id → hundredths as shown. owners: claim id → account owner where it is not the claim's own
-    (a household that was merged since). Statements do not grow with the number of claims. Claims that are not
+    (a household that was merged since). Where the village ties issuing to money (G-11), what is not funded is refused
+    or its spendable part waits (claims.funded). Statements do not grow with the number of claims. Claims that are not
     on notice or held make the whole batch fail: Conflict.
     """
     with transaction.atomic():
         claims = _loaded(points)
-        evidence = _grouped(Evidence.objects.filter(claim__in=list(points)).values_list("claim_id", "pk"))
-        reviewers = _grouped(Review.objects.filter(claim__in=list(points)).values_list("claim_id", "by_id"))
+        policy = village_settings(place).issue_policy
+        evidence = grouped(Evidence.objects.filter(claim__in=list(points)).values_list("claim_id", "pk"))
+        reviewers = grouped(Review.objects.filter(claim__in=list(points)).values_list("claim_id", "by_id"))
         transfers = []
         for claim in claims:
             amount = points[claim.pk]
@@ -124,11 +130,15 @@ def award(
                 points=amount,
                 purses=book.purses_of(book.item(claim.item.code)),
                 occurred_on=claim.occurred_on,
-                cause=_cause(claim, evidence.get(claim.pk, []), reviewers.get(claim.pk, []), notice),
+                cause=cause_of(claim, evidence.get(claim.pk, []), reviewers.get(claim.pk, []), notice),
                 late=claim.late or late,
                 negative=[purse.code for purse in book.purses if purse.may_go_negative],
             )
+        if policy == VillageSettings.IssuePolicy.QUEUE:
+            transfers = queue_unfunded(place, transfers, claims, notice)
         posted = ledger.post(transfers, place=place, by=by, period=period, note=note) if transfers else None
+        if policy != VillageSettings.IssuePolicy.FREE:
+            refuse_unfunded(place, SPEND)
         done = Claim.objects.filter(
             pk__in=list(points), status__in=[Claim.Status.ON_NOTICE, Claim.Status.HELD]
         ).update(status=Claim.Status.POSTED)
@@ -143,30 +153,6 @@ def _loaded(points: Mapping[UUID, int]) -> list[Claim]:
     if len(claims) != len(points):
         raise ClaimError("有申报找不到了，没有入账", hint="请告诉系统管理员。")
     return claims
-
-
-def _grouped(pairs: Iterable[tuple[UUID, Any]]) -> dict[UUID, list[Any]]:
-    found: dict[UUID, list[Any]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
-
-
-def _cause(claim: Claim, evidence: list[UUID], reviewers: list[int], notice: UUID | None) -> dict[str, Any]:
-    """L-07: where these points come from; ids only, never a name."""
-    return {
-        "rule": str(claim.book_id),
-        "rule_version": claim.book.version,
-        "item": claim.item.code,
-        "claim": str(claim.pk),
-        "evidence": sorted(str(one) for one in evidence),
-        "reviewers": sorted(set(reviewers)),
-        "actor": claim.submitted_by_id,
-        "delegate": claim.submitted_by_id if claim.on_behalf_of_id else None,
-        "channel": claim.channel,
-        "notice": str(notice) if notice else None,
-        "number": str(claim),
-    }
 
 
 def post_openings(*, place: str, on: date | None = None, by: User) -> Posted | None:
@@ -200,6 +186,8 @@ def post_openings(*, place: str, on: date | None = None, by: User) -> Posted | N
             cause = {"rule": str(row.pk), "rule_version": row.version, "item": new.source, "actor": by.pk}
             transfers += entries.opening(new.pk, new.owner, new.points, [new.purse], opened_on, cause)
         posted = ledger.post(transfers, place=place, by=by, period=period.code, note="期初")
+        if village_settings(place).issue_policy != VillageSettings.IssuePolicy.FREE:
+            refuse_unfunded(place, SPEND)
         for new, _ in fresh:
             new.batch_id = posted.batch_id
         OpeningRow.objects.bulk_create(new for new, _ in fresh)

@@ -198,3 +198,27 @@ class Opening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.opens}"
+
+
+class Waiting(models.Model):
+    """Spendable points of a posted claim that wait for money (G-11): posted later under the very same key.
+
+    points: hundredths, > 0. batch_id: set when they were posted.
+    """
+
+    claim = models.OneToOneField(Claim, models.PROTECT, primary_key=True, related_name="waiting")
+    place = models.CharField("区划", max_length=14)
+    owner = models.UUIDField("户或人")
+    points = models.IntegerField("兑换积分")
+    since = models.DateTimeField("排队时间", default=now)
+    notice_id = models.UUIDField("公示", null=True)
+    batch_id = models.UUIDField("入账批次", null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "等待资金"
+        indexes = [
+            models.Index(fields=["place", "since"], condition=Q(batch_id=None), name="claim_waiting_money")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.claim_id)

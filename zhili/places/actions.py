@@ -33,7 +33,7 @@ BATCH: Final = 10_000
 FAULTS_SHOWN: Final = 20
 _SETTINGS: Final = frozenset(
     {"notice_days", "acknowledge_days", "answer_days", "late_days", "office_phone", "office_address",
-     "supervisor_phone", "demo"}
+     "supervisor_phone", "demo", "issue_policy"}
 )  # fmt: skip
 
 

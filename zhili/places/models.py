@@ -76,7 +76,15 @@ class PlaceChange(models.Model):
 
 
 class VillageSettings(models.Model):
-    """What a village decides for itself, apart from its rule book."""
+    """What a village decides for itself, apart from its rule book.
+
+    issue_policy: what happens when a notice would issue more spendable points than money was put in for (G-11).
+    """
+
+    class IssuePolicy(models.TextChoices):
+        FREE = "free", "不与资金挂钩（没有积分超市）"
+        REFUSE = "refuse", "资金不够就不入账"
+        QUEUE = "queue", "荣誉积分先入账，兑换积分排队等资金"
 
     place = models.CharField("区划", max_length=14, primary_key=True)
     notice_days = models.PositiveSmallIntegerField("公示工作日", default=5)
@@ -86,6 +94,9 @@ class VillageSettings(models.Model):
     office_phone = models.CharField("公开电话", max_length=20, blank=True)
     office_address = models.CharField("办公地点", max_length=60, blank=True)
     supervisor_phone = models.CharField("监督委员会电话", max_length=20, blank=True)
+    issue_policy = models.CharField(
+        "发放与资金", max_length=8, choices=IssuePolicy.choices, default=IssuePolicy.FREE
+    )
     demo = models.BooleanField("演示数据", default=False)
 
     class Meta:

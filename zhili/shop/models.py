@@ -297,7 +297,8 @@ class Ticket(models.Model):
 class Order(models.Model):
     """兑换: one visit's goods. id is made by the client: sending it twice takes points once.
 
-    place: the household's village. points: hundredths, all lines. transfer: its key in the ledger. number: of the
+    place: the household's village. owner: whose purse pays (the household, or a person where the rule book is by
+    person). points: hundredths, all lines. transfer: its key in the ledger. number: of the
     shop, to read aloud. collected_by: who took the goods (a name as written on the slip only when 代领).
     """
 
@@ -324,6 +325,7 @@ class Order(models.Model):
     shop = models.ForeignKey(Shop, models.PROTECT, related_name="orders")
     number = models.PositiveIntegerField("单号")
     household = models.ForeignKey("people.Household", models.PROTECT, related_name="orders")
+    owner = models.UUIDField("付积分的户或人")
     points = models.IntegerField("积分")
     status = models.CharField("状态", max_length=12, choices=Status.choices)
     channel = models.CharField("渠道", max_length=8, choices=Channel.choices)

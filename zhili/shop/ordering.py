@@ -1,0 +1,467 @@
+"""兑换: reserve → hand over → done, or cancel, or time out; at the counter in one step.
+
+The order of locks, always the same (C-07): the household's row, the goods by id, the village's book, the shop's
+counter. Everything that can be refused is refused before points move, and a refusal undoes the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Sum
+
+from zhili.audit.actions import record
+from zhili.common import clock
+from zhili.common.errors import NotAllowed
+from zhili.common.periods import SHANGHAI, period_of, today
+from zhili.common.points import format_points
+from zhili.common.policy import may
+from zhili.ledger import actions as ledger
+from zhili.people.household_actions import lock_open
+from zhili.people.models import Household, Resident, User
+from zhili.people.queries import active_delegation
+from zhili.shop.errors import Conflict, ShopError
+from zhili.shop.models import FairDay, Good, Order, OrderLine, Price, Shop, StockMove
+from zhili.shop.money import SPEND, period_for, settings_of
+from zhili.shop.proofs import NO_PROOF, Proof, check_proof
+
+LINES_MAX: Final = 30
+QUANTITY_MAX: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One kind of good: how many, and the price the person saw (hundredths; None: whatever the list says).
+
+    At a partner's there is no good: title and points say what it was.
+    """
+
+    good: UUID | None
+    quantity: int
+    seen_points: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who comes for the goods, and how that was made sure of. collector: somebody of another household (代领)."""
+
+    collector: Resident | None = None
+    relation: str = ""
+    proof: Proof = NO_PROOF
+    paper_number: str = ""
+    fair_day: FairDay | None = None
+    on: date | None = None
+
+
+def reserve(
+    *,
+    by: User,
+    id: UUID,
+    shop: Shop,
+    household: Household,
+    wanted: Sequence[Wanted],
+    channel: str = Order.Channel.PHONE,
+    owner: UUID | None = None,
+    fair_day: FairDay | None = None,
+) -> Order:
+    """Set goods and points aside; the pick-up code is in the order. Same id and body: the same order.
+
+    Raises ShopError (sold out, over the limit, closed, price changed), LedgerError (not enough points), Conflict.
+    """
+    body = _body("reserve", shop, household, wanted, channel)
+    with transaction.atomic():
+        known = _known(id, body)
+        if known is not None:
+            return known
+        household = _ready(by, shop, household, fair_day)
+        lines = _priced(shop, household, wanted)
+        _take(lines, reserve_only=True)
+        order = _new(by, id, shop, household, lines, channel, body, Order.Status.RESERVED, owner)
+        order.fair_day = fair_day
+        order.expires_on = today() + timedelta(days=settings_of(household.place).hold_days)
+        order.pick_up_code = _pick_up_code()
+        ledger.reserve(
+            order.transfer, place=order.place, owner=order.owner, amount=order.points, by=by,
+            period=period_for(order.place, order.on), occurred_on=order.on, cause=_cause(order), purse=SPEND,
+        )  # fmt: skip
+        _keep(order, lines)
+        record("shop.reserve", by=by, place=order.place, target=order, points=order.points,
+               on_behalf_of=order.on_behalf_of_id)  # fmt: skip
+    return order
+
+
+def redeem(
+    *,
+    by: User,
+    id: UUID,
+    shop: Shop,
+    household: Household,
+    wanted: Sequence[Wanted],
+    channel: str = Order.Channel.COUNTER,
+    visit: Visit | None = None,
+    owner: UUID | None = None,
+) -> Order:
+    """At the counter: goods over the table and points off the card in one step. Same id and body: the same order.
+
+    visit.proof is asked above the village's cap, for 代领 and for the server's own household (N-07). Raises as
+    reserve().
+    """
+    visit = visit or Visit()
+    body = _body("redeem", shop, household, wanted, channel)
+    with transaction.atomic():
+        known = _known(id, body)
+        if known is not None:
+            return known
+        _may_serve(by, shop)
+        household = _ready(by, shop, household, visit.fair_day, on=visit.on)
+        lines = _priced(shop, household, wanted, on=visit.on)
+        total = sum(line.points * line.quantity for line in lines)
+        proof = check_proof(by, household, total, visit.proof, proxy=visit.collector is not None)
+        _within_quota(visit.fair_day, household, total)
+        _take(lines, reserve_only=False)
+        order = _new(
+            by, id, shop, household, lines, channel, body, Order.Status.HANDED_OVER, owner, on=visit.on
+        )
+        _collected(order, by, visit, proof)
+        transfer = ledger.NewTransfer(
+            order.transfer, ledger.AccountKey("holder", order.owner, SPEND),
+            ledger.AccountKey("redeemed", None, SPEND), order.points, "redeem", order.on, _cause(order),
+        )  # fmt: skip
+        ledger.post(
+            [transfer], place=order.place, by=by, period=period_for(order.place, order.on), note="兑换"
+        )
+        _keep(order, lines)
+        _move_out(order, lines, by)
+        record(
+            "shop.redeem", by=by, place=order.place, target=order, points=order.points, proxy=order.is_proxy
+        )
+    return order
+
+
+def hand_over(*, by: User, order: Order, visit: Visit | None = None) -> Order:
+    """Somebody came for an order: goods out, reserved points become redeemed. Doing it twice is once."""
+    visit = visit or Visit()
+    with transaction.atomic():
+        order = _locked(order)
+        _may_serve(by, order.shop)
+        if order.status == Order.Status.HANDED_OVER:
+            return order
+        _still_waiting(order)
+        household = order.household
+        _window(order.shop, visit.fair_day)
+        proof = check_proof(by, household, order.points, visit.proof, proxy=visit.collector is not None)
+        lines = list(order.lines.select_related("good").order_by("good_id"))
+        _release(lines)
+        order.status = Order.Status.HANDED_OVER
+        _collected(order, by, visit, proof)
+        ledger.settle([order.transfer], place=order.place, by=by, period=period_for(order.place, today()),
+                      occurred_on=today())  # fmt: skip
+        order.save()
+        _move_out(order, lines, by)
+        record(
+            "shop.hand_over",
+            by=by,
+            place=order.place,
+            target=order,
+            points=order.points,
+            proxy=order.is_proxy,
+        )
+    return order
+
+
+def cancel(*, by: User, order: Order, reason: str) -> Order:
+    """Called off before the goods left: points and goods are free again, once."""
+    with transaction.atomic():
+        order = _locked(order)
+        if not (may(by, "shop.order", order.household) or may(by, "shop.serve", order.shop.place)):
+            raise NotAllowed("您不能取消这张兑换单", hint="请本户的人或店员来取消。")
+        if order.status == Order.Status.CANCELLED:
+            return order
+        _still_waiting(order)
+        _give_up(order, Order.Status.CANCELLED, by, reason.strip()[:100] or "本户取消")
+        record("shop.cancel", by=by, place=order.place, target=order, reason=order.reason)
+    return order
+
+
+def expire_orders(place: str, *, on: date | None = None) -> int:
+    """The daily job: orders nobody came for. Points and goods come back once, however often it runs (C-06)."""
+    day = on or today()
+    overdue = Order.objects.filter(place=place, status=Order.Status.RESERVED, expires_on__lt=day)
+    done = 0
+    for key in list(overdue.order_by("pk").values_list("pk", flat=True)):
+        with transaction.atomic():
+            order = _locked(Order(pk=key))
+            if order.status == Order.Status.RESERVED:
+                _give_up(order, Order.Status.EXPIRED, None, "逾期未领")
+                record("shop.expire", by=None, place=place, target=order)
+                done += 1
+    return done
+
+
+def _give_up(order: Order, status: str, by: User | None, reason: str) -> None:
+    lines = list(order.lines.select_related("good").order_by("good_id"))
+    _release(lines)
+    ledger.void([order.transfer], place=order.place, by=by, period=period_for(order.place, today()),
+                occurred_on=today())  # fmt: skip
+    order.status, order.reason, order.ended_at = status, reason, clock.now()
+    order.save(update_fields=["status", "reason", "ended_at"])
+
+
+def _known(id: UUID, body: str) -> Order | None:
+    found = Order.objects.select_related("shop", "household").filter(pk=id).first()
+    if found is not None and found.digest != body:
+        raise Conflict("这张单子已经办过，内容不同", hint="请刷新后核对。", word="key_used")
+    return found
+
+
+def _body(verb: str, shop: Shop, household: Household, wanted: Sequence[Wanted], channel: str) -> str:
+    facts = [verb, str(shop.pk), str(household.pk), channel,
+             sorted([str(one.good or one.title), one.quantity, one.seen_points or 0] for one in wanted)]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
+
+
+def _may_serve(by: User, shop: Shop) -> None:
+    if not may(by, "shop.serve", shop.place):
+        raise NotAllowed("只有店员能办理兑换", hint="请到柜台找店员。")
+
+
+def _ready(
+    by: User, shop: Shop, household: Household, fair: FairDay | None, on: date | None = None
+) -> Household:
+    """The household, locked: its limits and quotas hold against a second counter."""
+    if not may(by, "shop.order", household):
+        raise NotAllowed("您不能替这一户兑换", hint="请本户的人来，或先办理代办。")
+    if not household.place.startswith(shop.place):
+        raise ShopError("这一户不归这个超市", hint="请到本村的超市兑换。")
+    if on is None:
+        _window(shop, fair)
+    return lock_open(household)
+
+
+def _window(shop: Shop, fair: FairDay | None) -> None:
+    if shop.closed_on is not None:
+        raise ShopError(f"{shop}已经停办", hint="请到别的超市兑换。", word="closed")
+    if shop.paused:
+        raise ShopError(f"{shop}暂停兑换：{shop.paused}", hint="请过几天再来，积分不会少。", word="closed")
+    if fair is None:
+        if shop.only_fair_days:
+            raise ShopError(f"{shop}只在兑换日开放", hint="兑换日的时间见公告。", word="closed")
+        return
+    moment = clock.now().astimezone(SHANGHAI)
+    inside = moment.date() == fair.on and fair.opens_at <= moment.time() <= fair.closes_at
+    if fair.shop_id != shop.pk or fair.status != FairDay.Status.OPEN or not inside:
+        raise ShopError(
+            f"{fair}的时间是 {fair.opens_at:%H:%M} 到 {fair.closes_at:%H:%M}，现在不在兑换时间",
+            hint="请在兑换时间内来。", word="closed",
+        )  # fmt: skip
+
+
+def _within_quota(fair: FairDay | None, household: Household, total: int) -> None:
+    if fair is None:
+        return
+    done = Order.objects.filter(fair_day=fair, status=Order.Status.HANDED_OVER)
+    if fair.quota_orders and done.count() >= fair.quota_orders:
+        raise ShopError(f"今天限 {fair.quota_orders} 单，已经兑完", hint="请下次兑换日早点来。", word="quota")
+    used = done.filter(household=household).aggregate(sum=Sum("points"))["sum"] or 0
+    if fair.quota_points and used + total > fair.quota_points:
+        left = format_points(max(0, fair.quota_points - used))
+        raise ShopError(
+            f"今天每户限兑 {format_points(fair.quota_points)} 分，本户还可兑 {left} 分",
+            hint="请减少数量。",
+            word="quota",
+        )
+
+
+@dataclass(slots=True)
+class _Line:
+    good: Good | None
+    title: str
+    quantity: int
+    points: int
+
+
+def _priced(
+    shop: Shop, household: Household, wanted: Sequence[Wanted], on: date | None = None
+) -> list[_Line]:
+    """Goods with the price in force. Says what changed since the person looked; checks the household's limits."""
+    if not 1 <= len(wanted) <= LINES_MAX:
+        raise ShopError(
+            "请选要兑换的物品" if not wanted else f"一次最多 {LINES_MAX} 种", hint="请回到上一页选择。"
+        )
+    for one in wanted:
+        if not 1 <= one.quantity <= QUANTITY_MAX:
+            raise ShopError(f"数量要在 1 到 {QUANTITY_MAX} 之间", field="quantity", hint="请核对。")
+    if not shop.keeps_stock:
+        return [_at_partner(one) for one in wanted]
+    keys = [one.good for one in wanted if one.good is not None]
+    if len(set(keys)) != len(wanted):
+        raise ShopError("同一种物品请只写一行", field="quantity", hint="请改数量。")
+    day = on or today()
+    prices = Price.objects.filter(
+        good__in=keys, price_list__shop=shop, price_list__starts__lte=day, price_list__ends__gte=day
+    )
+    found = {price.good_id: price for price in prices.select_related("good").order_by("good_id")}
+    lines = []
+    for one in sorted(wanted, key=lambda one: str(one.good)):
+        price = found.get(one.good) if one.good is not None else None
+        if price is None or not price.good.active:
+            raise ShopError(
+                "有物品本期没有价格，或已经下架", field="good", hint="请刷新价目表后再选。", word="no_price"
+            )
+        if one.seen_points is not None and one.seen_points != price.points:
+            raise ShopError(
+                f"“{price.good}”现在是 {format_points(price.points)} 分，您看到的是 {format_points(one.seen_points)} 分",
+                field="good", hint="请刷新价目表后再定。", word="price_changed",
+            )  # fmt: skip
+        lines.append(_Line(price.good, price.good.title, one.quantity, price.points))
+    _within_limits(household, lines, day)
+    return lines
+
+
+def _at_partner(one: Wanted) -> _Line:
+    title = one.title.strip()
+    if not 1 <= len(title) <= 40 or not one.seen_points or one.seen_points <= 0:
+        raise ShopError("请填物品名称和积分", field="title", hint="例如：食盐一袋，2.5 分。")
+    return _Line(None, title, one.quantity, one.seen_points)
+
+
+def _within_limits(household: Household, lines: Sequence[_Line], day: date) -> None:
+    limited = [line for line in lines if line.good is not None and line.good.limit_count]
+    if not limited:
+        return
+    starts = {line.good.pk: period_of(day, line.good.limit_period).start for line in limited if line.good}
+    had: dict[UUID, int] = {}
+    rows = OrderLine.objects.filter(
+        order__household=household, good__in=list(starts), order__on__gte=min(starts.values()),
+        order__status__in=[Order.Status.RESERVED, Order.Status.HANDED_OVER],
+    )  # fmt: skip
+    for good, quantity, when in rows.values_list("good_id", "quantity", "order__on"):
+        if good is not None and when >= starts[good]:
+            had[good] = had.get(good, 0) + quantity
+    for line in limited:
+        assert line.good is not None
+        used = had.get(line.good.pk, 0)
+        if used + line.quantity > line.good.limit_count:
+            title = period_of(day, line.good.limit_period).title
+            raise ShopError(
+                f"“{line.good}”每户{title}限兑 {line.good.limit_count}{line.good.unit}，本户已兑 {used}{line.good.unit}",
+                field="quantity", hint="请减少数量，或换别的物品。", word="limit",
+            )  # fmt: skip
+
+
+def _take(lines: Sequence[_Line], *, reserve_only: bool) -> None:
+    """Goods by id; the last piece goes to exactly one (C-01). Locks the shelf until the end of the transaction."""
+    goods = sorted((line for line in lines if line.good is not None), key=lambda line: str(line.good.pk))  # type: ignore[union-attr]
+    for line in goods:
+        assert line.good is not None
+        free = Good.objects.filter(pk=line.good.pk, stock__gte=F("reserved") + line.quantity)
+        added = line.quantity if reserve_only else 0
+        if not free.update(reserved=F("reserved") + added):
+            left = Good.objects.get(pk=line.good.pk).free
+            raise ShopError(
+                f"“{line.good}”已兑完" if left <= 0 else f"“{line.good}”只剩 {left}{line.good.unit}",
+                field="quantity", hint="请换别的物品，积分没有动。", word="sold_out",
+            )  # fmt: skip
+
+
+def _release(lines: Sequence[OrderLine]) -> None:
+    for line in lines:
+        if line.good_id is not None:
+            Good.objects.filter(pk=line.good_id).update(reserved=F("reserved") - line.quantity)
+
+
+def _new(
+    by: User, id: UUID, shop: Shop, household: Household, lines: Sequence[_Line], channel: str, body: str,
+    status: str, owner: UUID | None, on: date | None = None,
+) -> Order:  # fmt: skip
+    principal = None
+    if by.resident is None or by.resident.household_id != household.pk:
+        given = active_delegation(by, household, "redeem")
+        principal = given.principal if given is not None else None
+    return Order(
+        id=id, place=household.place, shop=shop, household=household, owner=owner or household.pk, transfer=id,
+        points=sum(line.points * line.quantity for line in lines), status=status, channel=channel, digest=body,
+        made_by=by, on_behalf_of=principal, on=on or today(),
+    )  # fmt: skip
+
+
+def _keep(order: Order, lines: Sequence[_Line]) -> None:
+    """Number it and write it, after the book agreed. The counter row is the last lock taken."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE shop_shop SET last_number = last_number + 1 WHERE id = %s RETURNING last_number",
+            [order.shop_id],
+        )
+        (order.number,) = cursor.fetchone()
+    try:
+        with transaction.atomic():
+            order.save(force_insert=True)
+    except IntegrityError as error:
+        if "order_code_once" not in str(error) and "pkey" not in str(error):
+            raise
+        raise Conflict("这一单刚刚已经收到", hint="请刷新后查看。", word="busy") from error
+    OrderLine.objects.bulk_create(
+        OrderLine(place=order.place, order=order, good=line.good, title=line.title, quantity=line.quantity,
+                  points=line.points) for line in lines
+    )  # fmt: skip
+
+
+def _move_out(order: Order, lines: Sequence[_Line] | Sequence[OrderLine], by: User) -> None:
+    StockMove.objects.bulk_create(
+        StockMove(
+            place=line.good.place,
+            good=line.good,
+            kind="out",
+            quantity=-line.quantity,
+            order=order,
+            by=by,
+            on=order.on,
+        )
+        for line in lines
+        if line.good is not None
+    )
+
+
+def _collected(order: Order, by: User, visit: Visit, proof: Proof) -> None:
+    order.handed_by, order.ended_at = by, clock.now()
+    order.collector, order.collector_relation = visit.collector, visit.relation.strip()[:20]
+    order.proof, order.signature, order.second = proof.kind, proof.signature, proof.second
+    order.paper_number = visit.paper_number.strip()[:30]
+    order.fair_day = visit.fair_day or order.fair_day
+
+
+def _locked(order: Order) -> Order:
+    found = (
+        Order.objects.select_for_update(of=("self",))
+        .filter(pk=order.pk)
+        .select_related("shop", "household")
+        .first()
+    )
+    if found is None:
+        raise ShopError("没有这张兑换单", hint="请核对取货码。")
+    return found
+
+
+def _still_waiting(order: Order) -> None:
+    if order.status != Order.Status.RESERVED:
+        raise Conflict(f"这张兑换单{order.get_status_display()}", hint="请刷新后查看。", word="ended")
+
+
+def _cause(order: Order) -> dict[str, Any]:
+    """Ids only: who served, through which channel, whose order."""
+    return {
+        "order": str(order.pk), "shop": str(order.shop_id), "channel": order.channel, "actor": order.made_by_id,
+        "delegate": order.made_by_id if order.on_behalf_of_id else None,
+    }  # fmt: skip
+
+
+def _pick_up_code() -> str:
+    return f"{int.from_bytes(clock.random_bytes(4), 'big') % 1_000_000:06d}"
