@@ -138,7 +138,8 @@ class Copy:
     """One whole copy. ended: from this moment on the database can be brought back to any minute the log reaches.
 
     kind: "base" (with point-in-time) or "dump" (a served database: that moment only). heads: village → (seq, head)
-    at the time of the copy. files: name → {"size", "sha256"} of the sealed bytes.
+    at the time of the copy. files: name → {"size", "sha256"} of the sealed bytes. closed_functions: those that not
+    everybody may call (a dump does not carry rights).
     """
 
     folder: Path
@@ -150,6 +151,8 @@ class Copy:
     heads: dict[str, tuple[int, str]] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    audit_heads: dict[str, tuple[int, str]] = field(default_factory=dict)
+    closed_functions: tuple[str, ...] = ()
 
 
 def write_manifest(folder: Path, keyring: Keyring, copy: Copy) -> None:
@@ -164,6 +167,8 @@ def write_manifest(folder: Path, keyring: Keyring, copy: Copy) -> None:
         "heads": copy.heads,
         "files": copy.files,
         "versions": copy.versions,
+        "audit_heads": copy.audit_heads,
+        "closed_functions": list(copy.closed_functions),
         "key": keyring.current,
     }
     mac = _mac(keyring, keyring.current, said)
@@ -198,10 +203,17 @@ def read_manifest(folder: Path, keyring: Keyring) -> Copy:
         datetime.fromisoformat(said["ended"]),
         said["wal_first"],
         said["wal_last"],
-        {place: (int(seq), str(head)) for place, (seq, head) in said["heads"].items()},
+        read_heads(said["heads"]),
         said["files"],
         said["versions"],
+        read_heads(said["audit_heads"]),
+        tuple(said["closed_functions"]),
     )
+
+
+def read_heads(said: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Village → (seq, head) out of JSON."""
+    return {place: (int(seq), str(head)) for place, (seq, head) in said.items()}
 
 
 def copies(target: Path) -> list[Path]:

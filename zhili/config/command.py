@@ -22,6 +22,7 @@ ROOMS = (
     "zhili.ledger.commands",
     "zhili.web.expiry_commands",
     "zhili.config.initial",
+    "zhili.config.backup_commands",
     "zhili.audit.commands",
 )
 
