@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ ROOT = Path(__file__).resolve().parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 TEMPLATE = "zhili_template"
 os.environ["ZHILI_VAR"] = str(ROOT / ".cache" / "test-var")
+os.environ["ZHILI_LOG_DIR"] = str(
+    ROOT / ".cache" / "test-logs" / str(os.getpid() if WORKER == "main" else os.getppid())
+)
 os.environ["ZHILI_DATABASE"] = f"zhili_test_{WORKER}_{os.getpid()}"
 os.environ["DJANGO_SETTINGS_MODULE"] = "zhili.config.settings"
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
@@ -31,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # A worker may have read its settings already, with the environment of the process that started it.
     connection.settings_dict.update(embedded.logins()["app"].as_django())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The log of this run goes with it."""
+    if WORKER == "main":
+        shutil.rmtree(os.environ["ZHILI_LOG_DIR"], ignore_errors=True)
 
 
 def migrations_digest() -> str:

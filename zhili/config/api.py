@@ -27,7 +27,7 @@ import zhili.rulebook.api
 from zhili.claims.errors import Conflict as ClaimConflict
 from zhili.common.api import BODY_MAX, TooLarge
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
-from zhili.common.ids import short_code, uuid7
+from zhili.common.origin import receipt as receipt_number
 from zhili.common.policy import open_to_all
 from zhili.ledger.errors import LedgerError
 from zhili.notices.errors import Conflict as NoticeConflict
@@ -75,7 +75,7 @@ def refuse(
 ) -> HttpResponse:
     """The answer to what was not done; web.middleware rolls everything back."""
     request.failed = True  # type: ignore[attr-defined]
-    receipt = short_code(uuid7())
+    receipt = receipt_number()
     body = {"message": message, "field": field, "hint": hint, "receipt": receipt}
     answer = api.create_response(request, body, status=status)
     if status == 401:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from zhili.common import logs
 from zhili.config import embedded
 from zhili.config.smtp import read_smtp
 
@@ -48,6 +49,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "zhili.web.request_log.request_log",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "zhili.web.middleware.security_headers",
@@ -128,6 +130,8 @@ STORAGES = {
 # outside its backups (docs/personal-data.md).
 CIPHER_PROFILE = os.environ.get("ZHILI_CIPHER", "intl")
 PEOPLE_KEYS = Path(os.environ.get("ZHILI_PEOPLE_KEYS") or VAR / "keys" / "people.json")
+# More complete numbers than this looked at by one person within an hour raise an alarm.
+UNMASK_ALARM_PER_HOUR = int(os.environ.get("ZHILI_UNMASK_ALARM", "10"))
 # Photos belong to their database: another database of the same server keeps its own.
 PHOTO_ROOT = VAR / "-".join(["photos", *filter(None, [os.environ.get("ZHILI_DATABASE")])])
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
@@ -150,12 +154,12 @@ if MODE == "production":
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-}
+# One JSON object per line, without personal data, kept half a year at least (common/logs.py, docs/audit.md).
+LOG_DIR = Path(os.environ.get("ZHILI_LOG_DIR") or VAR / "logs")
+LOG_DAYS = logs.read_log_days(os.environ.get("ZHILI_LOG_DAYS", ""))
+LOGGING = logs.configuration(LOG_DIR)
+# How many proxies of our own stand before this server; only they are believed about a caller's address.
+PROXIES = int(os.environ.get("ZHILI_PROXIES", "0"))
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # What leaves the house (common/outbox.py): kind → who sends it.

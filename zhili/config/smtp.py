@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -9,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
 
-def read_smtp(url: str) -> dict[str, object]:
+def read_smtp(url: str) -> dict[str, Any]:
     """smtp://user:password@host:port → keyword arguments; "" → {}. Raises ImproperlyConfigured in plain words."""
     if not url:
         return {}

@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from zhili.common.ids import short_code, uuid7
+from zhili.common.origin import receipt as receipt_number
 from zhili.common.policy import open_to_all
 from zhili.people.models import User
 from zhili.places.models import Place
@@ -126,7 +126,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         {
             "title": "这一页放得太久了",
             "message": "为了安全，这次提交没有收下。请退回上一页，刷新后再提交一次。",
-            "receipt": short_code(uuid7()),
+            "receipt": receipt_number(),
             "typed": typed,
         },
         status=403,
@@ -134,7 +134,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _refused(request: HttpRequest, title: str, message: str, status: int) -> HttpResponse:
-    words = {"title": title, "message": message, "receipt": short_code(uuid7())}
+    words = {"title": title, "message": message, "receipt": receipt_number()}
     return render(request, "web/refused.html", words, status=status)
 
 

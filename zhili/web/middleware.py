@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
-from zhili.common.ids import short_code, uuid7
+from zhili.common.origin import receipt as receipt_number
 from zhili.people.scope import enter_scope
 from zhili.people.tokens import bearer
 
@@ -61,7 +61,7 @@ class one_transaction:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Refusals become a page in plain words with a receipt number; foreign and absent look the same (A-04, W-08)."""
         request.failed = True  # type: ignore[attr-defined]
-        receipt = short_code(uuid7())
+        receipt = receipt_number()
         if isinstance(error, (Http404, NotFound)):
             return render(request, "web/refused.html", _words("找不到这一页", "", receipt), status=404)
         if isinstance(error, NotAllowed):
