@@ -18,8 +18,10 @@ READ_ONLY_TABLES = (
     "shop_fundaccount",
 )
 # The only doors to those tables; nobody else may even try the handle.
-LEDGER_FUNCTIONS = ("ledger_post", "ledger_close_period", "ledger_open_accounts", "ledger_close_accounts")
-INSERT_ONLY_TABLES = ("audit_entry", "ledger_publishedhead", "shop_stockmove", "shop_fundentry")
+LEDGER_FUNCTIONS = (
+    "ledger_post", "ledger_draft", "ledger_close_period", "ledger_open_accounts", "ledger_close_accounts",
+)  # fmt: skip
+INSERT_ONLY_TABLES = ("audit_entry", "audit_publishedhead", "shop_stockmove", "shop_fundentry")
 
 
 def grant(owner: Login, app_user: str, database: str | None = None) -> None:

@@ -22,6 +22,7 @@ from zhili.common.faults import fault
 from zhili.common.periods import local_date, parse_code
 from zhili.ledger import entries
 from zhili.ledger.chain import batch_id
+from zhili.ledger.digests import BatchFacts, chain_algorithm, sealed_close
 from zhili.ledger.errors import LedgerError, refusal
 from zhili.ledger.lapsing import carry_over, expire_due
 from zhili.ledger.models import Account, Transfer
@@ -180,9 +181,14 @@ def close_period(place: str, period: str, *, by: User) -> Posted:
             f"{known.title}还没有过完，不能结账", hint=f"请在 {known.end} 之后结账。", word="too_early"
         )
     with transaction.atomic():
+        algorithm, note = chain_algorithm(), f"结账 {known.title}"
+        sealed: list[bytes | None] = [None] * 3
+        if algorithm != "sha256":
+            facts = BatchFacts(place, period, by.pk, note, at)
+            sealed[:] = sealed_close(algorithm, facts, known.start, known.end, call)
         error, seq, head, count = call(
-            "SELECT error, seq, head, count FROM ledger_close_period(%s, %s, %s, %s, %s, %s, %s)",
-            [place, period, known.start, known.end, by.pk, f"结账 {known.title}", at],
+            "SELECT error, seq, head, count FROM ledger_close_period(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [place, period, known.start, known.end, by.pk, note, at, algorithm, *sealed],
             place,
         )
         if error:
@@ -218,6 +224,8 @@ def open_accounts(
         ],
         place,
     )
+    if opened < 0:
+        raise refusal("read_only", None, place=place)
     return int(opened)
 
 
@@ -226,6 +234,8 @@ def close_accounts(place: str, owner: UUID, *, on: date) -> int:
     closed, kept = call(
         "SELECT closed, kept FROM ledger_close_accounts(%s, %s, %s)", [place, owner, on], place
     )
+    if kept < 0:
+        raise refusal("read_only", None, place=place)
     if kept:
         raise LedgerError(
             "存折里还有积分或未领取的兑换，不能销户", hint="请先转出积分，取消或领取兑换。", word="not_empty"

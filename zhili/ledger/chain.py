@@ -119,6 +119,26 @@ def batch_line(
     )
 
 
+def assertion_line(
+    *,
+    place: str,
+    seq: int,
+    index: int,
+    account: UUID,
+    credits: int,
+    debits: int,
+    reserved: int,
+    period: str,
+    starts: date,
+    ends: date,
+) -> str:
+    """The canonical line of one account's sides at the close of a period."""
+    return (
+        f"zhili-assertion/1|{place}|{seq}|{index}|{account}|{credits}|{debits}|{reserved}|{period}|"
+        f"{days(starts)}|{days(ends)}"
+    )
+
+
 def leaf(hash_: Hash, line: str | bytes) -> bytes:
     return hash_(b"\x00" + (line.encode() if isinstance(line, str) else line))
 
@@ -133,10 +153,13 @@ def merkle_root(hash_: Hash, leaves: Sequence[bytes]) -> bytes:
         return hash_(b"")
     level = list(leaves)
     while len(level) > 1:
-        odd = [level[-1]] if len(level) % 2 else []
-        level = [hash_(b"\x01" + left + right) for left, right in zip(level[::2], level[1::2], strict=False)]
-        level += odd
+        level = _above(hash_, level)
     return level[0]
+
+
+def _above(hash_: Hash, level: list[bytes]) -> list[bytes]:
+    odd = [level[-1]] if len(level) % 2 else []
+    return [hash_(b"\x01" + left + right) for left, right in zip(level[::2], level[1::2], strict=False)] + odd
 
 
 def merkle_path(hash_: Hash, leaves: Sequence[bytes], index: int) -> list[tuple[str, bytes]]:
@@ -150,9 +173,7 @@ def merkle_path(hash_: Hash, leaves: Sequence[bytes], index: int) -> list[tuple[
         sibling = index ^ 1
         if sibling < len(level):
             path.append(("left" if sibling < index else "right", level[sibling]))
-        odd = [level[-1]] if len(level) % 2 else []
-        level = [hash_(b"\x01" + left + right) for left, right in zip(level[::2], level[1::2], strict=False)]
-        level += odd
+        level = _above(hash_, level)
         index //= 2
     return path
 

@@ -19,17 +19,7 @@ class Check:
     sql: str
 
 
-# Every line as two sides: what each does to its account's columns.
-_SIDES = """
-  SELECT credit AS account, seq, period, code, amount AS plus, 0 AS minus, 0 AS reserve
-    FROM ledger_transfer WHERE place = %(place)s AND phase IN ('posted', 'settled')
-  UNION ALL
-  SELECT debit, seq, period, code, 0, CASE WHEN phase IN ('posted', 'settled') THEN amount ELSE 0 END,
-         CASE phase WHEN 'pending' THEN amount WHEN 'posted' THEN 0 ELSE -amount END
-    FROM ledger_transfer WHERE place = %(place)s
-"""
-
-_CHECKS: Final = (
+SUMS: Final = (
     Check(
         "ledger_batch",
         "笔数或金额合计与流水对不上",
@@ -41,14 +31,26 @@ _CHECKS: Final = (
          WHERE b.place = %(place)s AND (b.count, b.total) <> (coalesce(t.n, 0), coalesce(t.total, 0)) ORDER
          BY b.seq""",
     ),
-    # Balances and totals from one reading of the lines; these rows bring their own table and sentence.
+    # Balances, totals and closed balances from one reading of the lines; these rows bring their own table and
+    # sentence. A line does one thing to its giver and one to its taker; `n` says after how many closes it came.
     Check(
         "ledger_account",
         "余额与流水合计对不上",
         """
-        WITH g AS MATERIALIZED (
-          SELECT account, period, code, sum(plus) AS plus, sum(minus) AS minus, sum(reserve) AS reserve FROM ({sides}) x
-           GROUP BY account, period, code
+        WITH closes AS (
+          SELECT coalesce(array_agg(seq ORDER BY seq), '{0}') AS at FROM ledger_periodclose WHERE place = %(place)s
+        ), l AS MATERIALIZED (
+          SELECT debit, credit, period, code, phase, width_bucket(seq, (SELECT at FROM closes)) AS n, sum(amount) AS sum
+            FROM ledger_transfer WHERE place = %(place)s GROUP BY 1, 2, 3, 4, 5, 6
+        ), sides AS (
+          SELECT credit AS account, n, period, code, sum AS plus, 0 AS minus, 0 AS reserve
+            FROM l WHERE phase IN ('posted', 'settled')
+          UNION ALL
+          SELECT debit, n, period, code, 0, CASE WHEN phase IN ('posted', 'settled') THEN sum ELSE 0 END,
+                 CASE phase WHEN 'pending' THEN sum WHEN 'posted' THEN 0 ELSE -sum END FROM l
+        ), g AS MATERIALIZED (
+          SELECT account, n, period, code, sum(plus) AS plus, sum(minus) AS minus, sum(reserve) AS reserve
+            FROM sides GROUP BY account, n, period, code
         ), s AS (SELECT account, sum(plus) AS plus, sum(minus) AS minus, sum(reserve) AS reserve FROM g GROUP BY account
         ), t AS (
           SELECT account, period, sum(plus) AS plus, sum(minus) AS minus,
@@ -57,13 +59,25 @@ _CHECKS: Final = (
                  coalesce(sum(minus) FILTER (WHERE code = 'redeem'), 0) AS spent,
                  coalesce(sum(minus) FILTER (WHERE code = 'expire'), 0) AS expired
             FROM g JOIN ledger_account a ON a.id = g.account AND a.kind = 'holder'
-           WHERE plus <> 0 OR minus <> 0 GROUP BY account, period)
+           WHERE plus <> 0 OR minus <> 0 GROUP BY account, period
+        ), asserted AS (
+          SELECT account, seq, credits, debits, reserved, width_bucket(seq, (SELECT at FROM closes)) AS n
+            FROM ledger_assertion WHERE place = %(place)s
+        ), then_ AS (
+          SELECT a.account, a.seq, a.credits, a.debits, a.reserved, coalesce(sum(g.plus), 0) AS plus,
+                 coalesce(sum(g.minus), 0) AS minus, coalesce(sum(g.reserve), 0) AS reserve
+            FROM asserted a LEFT JOIN g ON g.account = a.account AND g.n < a.n
+           GROUP BY a.account, a.seq, a.credits, a.debits, a.reserved)
         SELECT coalesce(a.id, s.account)::text, CASE WHEN a.id IS NULL THEN 'id'
                  WHEN a.credits <> coalesce(plus, 0) THEN 'credits' WHEN a.debits <> coalesce(minus, 0) THEN 'debits'
                  ELSE 'reserved' END, NULL::bigint, 'ledger_account', '余额与流水合计对不上'
           FROM (SELECT * FROM ledger_account WHERE place = %(place)s) a FULL JOIN s ON s.account = a.id
          WHERE a.id IS NULL OR (a.credits, a.debits, a.reserved)
                <> (coalesce(plus, 0), coalesce(minus, 0), coalesce(reserve, 0))
+        UNION ALL
+        SELECT account || '/' || seq, CASE WHEN credits <> plus THEN 'credits' WHEN debits <> minus THEN 'debits'
+                 ELSE 'reserved' END, seq, 'ledger_assertion', '结账时的余额与当时的流水合计对不上'
+          FROM then_ WHERE (credits, debits, reserved) <> (plus, minus, reserve)
         UNION ALL
         SELECT coalesce(p.account, t.account) || '/' || coalesce(p.period, t.period),
                CASE WHEN p.account IS NULL OR t.account IS NULL THEN 'account' WHEN p.earned <> t.earned THEN 'earned'
@@ -75,7 +89,7 @@ _CHECKS: Final = (
           FULL JOIN t ON t.account = p.account AND t.period = p.period
          WHERE p.account IS NULL OR t.account IS NULL OR p.place <> %(place)s
             OR (p.earned, p.deducted, p.spent, p.expired, p.adjusted) <> (t.earned, t.deducted, t.spent, t.expired,
-                t.plus - t.minus - t.earned + t.deducted + t.spent + t.expired) ORDER BY 4, 1""",
+                t.plus - t.minus - t.earned + t.deducted + t.spent + t.expired) ORDER BY 4, 3, 1""",
     ),
     Check(
         "ledger_account",
@@ -124,27 +138,10 @@ _CHECKS: Final = (
     ),
     Check(
         "ledger_assertion",
-        "结账时的余额与当时的流水合计对不上",
+        "结账余额没有对应的结账",
         """
-        WITH closes AS (SELECT array_agg(seq ORDER BY seq) AS at FROM ledger_periodclose WHERE place =
-        %(place)s),
-        s AS (
-          SELECT account, width_bucket(seq, at) AS n, sum(plus) AS plus, sum(minus) AS minus, sum(reserve)
-          AS reserve
-            FROM ({sides}) x, closes WHERE cardinality(at) > 0 GROUP BY 1, 2),
-        a AS (SELECT account, seq, credits, debits, reserved, width_bucket(seq, at) AS n FROM
-        ledger_assertion, closes
-               WHERE place = %(place)s),
-        then_ AS (
-          SELECT a.account, a.seq, a.credits, a.debits, a.reserved, coalesce(sum(s.plus), 0) AS plus,
-                 coalesce(sum(s.minus), 0) AS minus, coalesce(sum(s.reserve), 0) AS reserve
-            FROM a LEFT JOIN s ON s.account = a.account AND s.n < a.n
-           GROUP BY a.account, a.seq, a.credits, a.debits, a.reserved)
-        SELECT account || '/' || seq, CASE WHEN credits <> plus THEN 'credits' WHEN debits <> minus THEN
-        'debits'
-                 ELSE 'reserved' END, seq
-          FROM then_ WHERE (credits, debits, reserved) <> (plus, minus, reserve) ORDER BY seq, account""",
+        SELECT a.place || '/' || a.seq || '/' || a.index, 'seq', a.seq FROM ledger_assertion a
+          LEFT JOIN ledger_periodclose c ON c.place = a.place AND c.seq = a.seq
+         WHERE a.place = %(place)s AND c.place IS NULL ORDER BY a.seq, a.index LIMIT 20""",
     ),
 )
-
-SUMS: Final = tuple(Check(c.table, c.what, c.sql.replace("{sides}", _SIDES)) for c in _CHECKS)

@@ -266,3 +266,36 @@ class ReversalRequest(models.Model):
 
     def __str__(self) -> str:
         return f"冲正申请 {self.asked_at:%Y-%m-%d}"
+
+
+class Alarm(models.Model):
+    """台账警报: something in this village's book is not as it was written, so nothing more is written until a named
+    person has looked (L-15). Other villages go on."""
+
+    class FoundBy(models.TextChoices):
+        POST = "post", "入账时"
+        VERIFY = "verify", "核对时"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    place = models.CharField("区划", max_length=14)
+    raised_at = models.DateTimeField("发现时间", default=now)
+    found_by = models.CharField("怎样发现", max_length=8, choices=FoundBy.choices)
+    what = models.CharField("哪里不对", max_length=300)
+    lifted_at = models.DateTimeField("解除时间", null=True, blank=True)
+    lifted_by = models.ForeignKey("people.User", models.PROTECT, null=True, blank=True, related_name="+")
+    reason = models.CharField("解除理由", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "台账警报"
+        ordering = ["-raised_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["place"], condition=Q(lifted_at=None), name="alarm_open_once"),
+            models.CheckConstraint(
+                condition=Q(lifted_at=None, lifted_by=None, reason="")
+                | (Q(lifted_at__isnull=False, lifted_by__isnull=False) & ~Q(reason="")),
+                name="alarm_lifted_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.what

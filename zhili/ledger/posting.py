@@ -21,7 +21,9 @@ from zhili.common import clock
 from zhili.common.errors import NotFound
 from zhili.common.faults import fault
 from zhili.common.periods import local_date, parse_code
+from zhili.ledger.alarms import raise_apart
 from zhili.ledger.chain import batch_id
+from zhili.ledger.digests import BatchFacts, chain_algorithm, sealed_transfers
 from zhili.ledger.errors import LedgerError, refusal
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ POST: Final = """
 SELECT error, facts, seq, head, count, total, replayed, shorts FROM ledger_post(
   %s, %s, %s, %s, %s, %s, %s::text[], %s::uuid[], %s::text[], %s::boolean[], %s::uuid[], %s::int[], %s::int[],
   %s::bigint[], %s::text[], %s::date[], %s, string_to_array(%s, E'\\x1f'), %s::text[], %s::uuid[], %s::uuid[],
-  %s::boolean[], %s::boolean[])
+  %s::boolean[], %s::boolean[], %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -182,12 +184,19 @@ def post(
         at=at,
         on=local_date(at),
     )
+    algorithm = chain_algorithm()
+    sealed: list[bytes | None] = [None] * 5
+    if algorithm != "sha256":
+        facts = BatchFacts(place, period, values[1], note, at)
+        sealed[:] = sealed_transfers(algorithm, transfers, values, facts, call)
     fault("ledger.post.before")
-    row = call(POST, values, place)
+    row = call(POST, [*values, algorithm, *sealed], place)
     fault("ledger.post.after")
-    error, facts, seq, head, count, total, replayed, shorts = row
+    error, said, seq, head, count, total, replayed, shorts = row
     if error:
-        raise refusal(error, facts, place=place, period=period)
+        if error == "broken":
+            raise_apart(place, said)
+        raise refusal(error, said, place=place, period=period)
     clipped = {t.id: short for t, short in zip(transfers, shorts or (), strict=False) if short}
     return Posted(batch_id(place, seq), seq, bytes(head), count, total, replayed, clipped)
 

@@ -103,7 +103,8 @@ CREATE OR REPLACE FUNCTION ledger_write(
   p_place text, p_seq bigint, p_posted_at timestamptz, p_period text, p_accounts uuid[], p_kinds int[],
   p_ids uuid[], p_debits int[], p_credits int[], p_amounts bigint[], p_shorts bigint[], p_codes text[], p_phases text[],
   p_pending uuid[], p_reverses uuid[], p_occurred date[], p_late boolean[], p_salts bytea, p_causes text[],
-  p_closed datemultirange, OUT leaves bytea, OUT total bigint) LANGUAGE plpgsql AS $$
+  p_closed datemultirange, p_commitments bytea, p_leaves bytea, OUT leaves bytea, OUT total bigint)
+LANGUAGE plpgsql AS $$
 DECLARE
   prefix text := 'zhili-transfer/1|' || p_place || '|' || p_seq || '|';
   suffix text := '|' || ledger_moment(p_posted_at) || '|' || p_period || '|';
@@ -113,16 +114,19 @@ BEGIN
            p_kinds[u.c] AS to_kind, u.amount, coalesce(u.short, 0) AS short, u.code, coalesce(u.phase, 'posted') AS phase,
            u.pending_of, u.reverses, u.occurred_on, coalesce(u.late, false) OR p_closed @> u.occurred_on AS late,
            substr(p_salts, u.i::int * 16 - 15, 16) AS salt, u.cause,
-           sha256('\x03'::bytea || substr(p_salts, u.i::int * 16 - 15, 16) || convert_to(u.cause, 'UTF8')) AS commitment
+           CASE WHEN p_commitments IS NULL
+             THEN sha256('\x03'::bytea || substr(p_salts, u.i::int * 16 - 15, 16) || convert_to(u.cause, 'UTF8'))
+             ELSE substr(p_commitments, u.i::int * 32 - 31, 32) END AS commitment
       FROM unnest(p_ids, p_debits, p_credits, p_amounts, p_shorts, p_codes, p_phases, p_pending, p_reverses, p_occurred,
                   p_late, p_causes) WITH ORDINALITY
            AS u(id, d, c, amount, short, code, phase, pending_of, reverses, occurred_on, late, cause, i)
     OFFSET 0  -- each commitment is worked out once
   ), l AS MATERIALIZED (
-    SELECT t.*, sha256('\x00'::bytea || convert_to(
+    SELECT t.*, CASE WHEN p_leaves IS NOT NULL THEN substr(p_leaves, t.i::int * 32 - 31, 32) ELSE
+      sha256('\x00'::bytea || convert_to(
       prefix || i || '|' || id || '|' || debit || '|' || credit || '|' || amount || '|' || short || '|' || code || '|'
       || phase || '|' || coalesce(pending_of::text, '') || '|' || coalesce(reverses::text, '') || '|'
-      || (occurred_on - date '2000-01-01') || suffix || late::int || '|' || encode(commitment, 'hex'), 'UTF8')) AS leaf
+      || (occurred_on - date '2000-01-01') || suffix || late::int || '|' || encode(commitment, 'hex'), 'UTF8')) END AS leaf
     FROM t
   ), written AS (
     INSERT INTO ledger_transfer (id, place, seq, index, debit, credit, amount, short, code, phase, pending_of, reverses,
@@ -191,11 +195,41 @@ LANGUAGE sql SET enable_hashjoin = on AS $$
     JOIN keys d ON d.i = u.d JOIN keys c ON c.i = u.c LEFT JOIN ledger_transfer o ON o.id = u.id
 $$;
 
+-- What a posting under SM3 will write, so that its digests can be made outside: PostgreSQL has no SM3. Holds the
+-- village's lock until the transaction ends and leaves nothing behind. What it does not notice, ledger_post does.
+CREATE OR REPLACE FUNCTION ledger_draft(
+  p_place text, p_opened date, p_kinds text[], p_owners uuid[], p_purses text[], p_negative boolean[], p_debits int[],
+  p_credits int[], p_amounts bigint[], p_phases text[], p_occurred date[], p_late boolean[], p_clip boolean[],
+  OUT error text, OUT seq bigint, OUT previous bytea, OUT accounts uuid[], OUT amounts bigint[], OUT shorts bigint[],
+  OUT late boolean[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '3s' SET work_mem = '128MB' AS $$
+BEGIN
+  amounts := p_amounts;
+  SELECT t.seq + 1, t.head INTO seq, previous FROM ledger_tip(p_place) t;
+  SELECT array_agg(ledger_account_id(p_place, u.kind, u.owner, u.purse) ORDER BY u.i) INTO accounts
+    FROM unnest(p_kinds, p_owners, p_purses) WITH ORDINALITY AS u(kind, owner, purse, i);
+  SELECT array_agg(coalesce(u.late, false) OR EXISTS (SELECT FROM ledger_periodclose c WHERE c.place = p_place
+                     AND u.occurred BETWEEN c.starts AND c.ends) ORDER BY u.i) INTO late
+    FROM unnest(p_occurred, p_late) WITH ORDINALITY AS u(occurred, late, i);
+  IF p_clip IS NOT NULL THEN
+    BEGIN
+      PERFORM ledger_open(p_place, p_kinds, p_owners, p_purses, p_negative, p_opened);
+      SELECT c.amounts, c.shorts INTO amounts, shorts
+        FROM ledger_clip(accounts, p_debits, p_credits, p_amounts, p_phases, p_clip) c;
+      RAISE EXCEPTION USING ERRCODE = 'ZL002';
+    EXCEPTION WHEN SQLSTATE 'ZL001' OR SQLSTATE 'ZL002' THEN NULL;
+    END;
+  END IF;
+EXCEPTION WHEN lock_not_available THEN error := 'busy';
+END $$;
+
 CREATE OR REPLACE FUNCTION ledger_post(
   p_place text, p_by bigint, p_period text, p_note text, p_posted_at timestamptz, p_opened date,
   p_kinds text[], p_owners uuid[], p_purses text[], p_negative boolean[],
   p_ids uuid[], p_debits int[], p_credits int[], p_amounts bigint[], p_codes text[], p_occurred date[], p_salts bytea,
   p_causes text[], p_phases text[], p_pending uuid[], p_reverses uuid[], p_late boolean[], p_clip boolean[],
+  p_algorithm text DEFAULT 'sha256', p_commitments bytea DEFAULT NULL, p_leaves bytea DEFAULT NULL,
+  p_root bytea DEFAULT NULL, p_head bytea DEFAULT NULL, p_check bytea DEFAULT NULL,
   OUT error text, OUT facts text, OUT seq bigint, OUT head bytea, OUT count int, OUT total bigint, OUT replayed boolean,
   OUT shorts bigint[])
 LANGUAGE plpgsql SECURITY DEFINER
@@ -215,15 +249,26 @@ DECLARE
   over boolean;
   closed datemultirange;
   wrong text;
+  broken jsonb;
 BEGIN
+  IF p_algorithm IS NULL OR (p_algorithm = 'sha256') <> (p_head IS NULL) OR p_algorithm NOT IN ('sha256', 'sm3')
+     OR length(p_commitments) <> 32 * cardinality(p_ids) OR length(p_leaves) <> 32 * cardinality(p_ids)
+     OR (p_head IS NOT NULL AND num_nulls(p_commitments, p_leaves, p_root, p_check) > 0)
+     OR (p_head IS NULL AND num_nonnulls(p_commitments, p_leaves, p_root, p_check) > 0)
+     OR length(p_root) <> 32 OR length(p_head) <> 32 THEN
+    error := 'digest_mismatch'; RETURN;
+  END IF;
   replayed := false;
   count := cardinality(p_ids);
   BEGIN
     SELECT * INTO tip FROM ledger_tip(p_place);
+    IF ledger_is_stopped(p_place) THEN PERFORM ledger_refuse('read_only'); END IF;
     SELECT bool_or(c.period = p_period), coalesce(range_agg(daterange(c.starts, c.ends, '[]')), '{}')
       INTO over, closed FROM ledger_periodclose c WHERE c.place = p_place;
     IF over THEN PERFORM ledger_refuse('period_closed'); END IF;
     ids := ledger_open(p_place, p_kinds, p_owners, p_purses, p_negative, p_opened);
+    broken := ledger_broken(p_place, tip.seq, ids);
+    IF broken IS NOT NULL THEN PERFORM ledger_refuse('broken', broken); END IF;
     SELECT array_agg(ledger_kind(u.kind) ORDER BY u.i), array_agg(hashtext(u.purse) ORDER BY u.i) INTO kinds, purses
       FROM unnest(p_kinds, p_purses) WITH ORDINALITY AS u(kind, purse, i);
     SELECT CASE WHEN purses[u.d] IS DISTINCT FROM purses[u.c] THEN 'purses_mixed' ELSE 'flow_unknown' END INTO wrong
@@ -242,11 +287,13 @@ BEGIN
       PERFORM ledger_check_links(p_place, ids, p_ids, p_debits, p_credits, amounts, shorts, p_pending, p_reverses);
     END IF;
     SELECT * INTO written FROM ledger_write(p_place, tip.seq + 1, p_posted_at, p_period, ids, kinds, p_ids, p_debits,
-      p_credits, amounts, shorts, p_codes, p_phases, p_pending, p_reverses, p_occurred, p_late, p_salts, p_causes, closed);
+      p_credits, amounts, shorts, p_codes, p_phases, p_pending, p_reverses, p_occurred, p_late, p_salts, p_causes, closed,
+      p_commitments, p_leaves);
     seq := tip.seq + 1;
     total := written.total;
-    head := ledger_link(p_place, seq, tip.head, ledger_root(written.leaves), count, total, p_posted_at, p_period,
-                        p_by, p_note);
+    head := ledger_link(p_place, seq, tip.head, coalesce(p_root, ledger_root(written.leaves)), count, total, p_posted_at,
+                        p_period, p_by, p_note, p_algorithm, p_head,
+                        CASE WHEN p_head IS NOT NULL THEN ledger_lines_digest(p_place, seq) END, p_check);
     RETURN;
   EXCEPTION
     WHEN SQLSTATE 'ZL001' THEN GET STACKED DIAGNOSTICS error = MESSAGE_TEXT, facts = PG_EXCEPTION_DETAIL;
@@ -254,6 +301,7 @@ BEGIN
     WHEN unique_violation OR check_violation THEN
       GET STACKED DIAGNOSTICS error = CONSTRAINT_NAME, facts = PG_EXCEPTION_DETAIL;
   END;
+  IF error = 'broken' THEN RETURN; END IF;
   -- A retry of something that went through earlier must hear the earlier answer, whatever else would be wrong now.
   SELECT * INTO written FROM ledger_replayed(p_place, p_period, p_kinds, p_owners, p_purses, p_ids, p_debits, p_credits,
     p_amounts, p_codes, p_phases, p_pending, p_reverses, p_occurred, p_causes);

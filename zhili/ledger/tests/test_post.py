@@ -446,7 +446,7 @@ def test_app_role_cannot_touch_the_tables() -> None:
         raw("TRUNCATE ledger_transfer"), raw("ALTER TABLE ledger_transfer DISABLE TRIGGER ALL"),
         raw("DROP TABLE ledger_periodtotal"), raw("SET session_replication_role = replica"),
         raw("CREATE OR REPLACE FUNCTION ledger_root(p_leaves bytea) RETURNS bytea LANGUAGE sql AS 'SELECT p_leaves'"),
-        raw("SELECT ledger_link('511702109200', 9, '', '', 0, 0, now(), '2022', NULL, '')"),
+        raw("SELECT ledger_link('511702109200', 9, '', '', 0, 0, now(), '2022', NULL, '', 'sha256', NULL, NULL, NULL)"),
     ]  # fmt: skip
     for attempt in attempts:
         with pytest.raises(DatabaseError), transaction.atomic():
