@@ -11,7 +11,7 @@ from typing import Final
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from zhili.audit.actions import record
@@ -197,7 +197,7 @@ def make_login(
         raise PeopleError(
             "账号要用 3 到 40 个字母、数字、点、短横或下划线", field="username", hint="例如 tanjg1001。"
         ) from error
-    if User.objects.filter(username__iexact=username).exists():
+    if username_taken(username):
         raise PeopleError("这个账号名已经有人用", field="username", hint="请换一个。")
     user = User(
         username=username, display_name=(display_name or (resident.name if resident else username))[:60]
@@ -214,6 +214,13 @@ def make_login(
         "people.make_login", by=by, place=where, target=user, resident=str(resident.pk) if resident else None
     )
     return user
+
+
+def username_taken(username: str) -> bool:
+    """Whether anybody in the county has that name, whoever may be seen here; large and small letters alike."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT people_username_taken(%s)", [username])
+        return bool(cursor.fetchone()[0])
 
 
 @transaction.atomic

@@ -8,6 +8,8 @@ from typing import Any, Final
 from zhili.common.scope import set_scope
 
 _CODE: Final = re.compile(r"[0-9]{2,14}")
+NOBODY: Final = "0"
+"""The person of a public page: no log-in has this number, so it shows no villager's log-in (people_user's policy)."""
 
 
 def enter_scope(user: Any, place: str | None = None, *, public: bool = False) -> list[str]:
@@ -17,7 +19,8 @@ def enter_scope(user: Any, place: str | None = None, *, public: bool = False) ->
     stranger, for a foreign place, and for what is no code at all.
     """
     mine: set[str] = set()
-    key = str(user.pk or "")
+    # Without a person yet, log-in must be able to find one by name; a public page never needs to.
+    key = str(user.pk or (NOBODY if public else ""))
     if user.is_authenticated and not (public and place is not None):
         set_scope([], user_id=key)  # roles are read before any village can be seen
         mine = {held.place for held in user.memberships_today} | ({user.home_place} - {""})

@@ -1,0 +1,51 @@
+"""What the matrix puts into addresses, queries and bodies. A new kind of URL parameter fails it until it stands here.
+
+A parameter named like a model (`claim`, `claim_id`, `household`) needs nothing: the first row of the village is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from zhili.claims.models import Evidence
+from zhili.ledger.models import Transfer
+from zhili.people.models import Membership
+
+# URL parameter → its value in a village.
+PARAMETERS: dict[str, Callable[[SimpleNamespace], Any]] = {
+    "place": lambda v: v.place,
+    "claim": lambda v: v.claim.pk,
+    "notice": lambda v: v.notice.pk,
+    "line": lambda v: v.notice.lines.order_by("position").first().pk,
+    "household": lambda v: v.household.pk,
+    "resident": lambda v: v.head.resident.pk,
+    "book": lambda v: v.book.pk,
+    "objection": lambda v: v.objection.pk,
+    "membership": lambda v: Membership.objects.filter(place=v.place).order_by("pk").first().pk,
+    "evidence": lambda v: (
+        Evidence.objects.filter(place=v.place).exclude(file_name="").order_by("pk").last().pk
+    ),
+    "transfer": lambda v: Transfer.objects.filter(place=v.place).order_by("seq", "index").first().pk,
+    "token": lambda v: v.household.card_token,
+    "card": lambda v: v.household.card_token,
+    "number": lambda v: v.notice.number,
+    "position": lambda v: 1,
+    "part": lambda v: 1,
+    "version": lambda v: v.book.version,
+    "verb": lambda v: "away",
+    "starter": lambda v: "hygiene",
+    "code": lambda v: "HJ01",
+    "q": lambda v: "乔",
+    "text": lambda v: "乔",
+    "name": lambda v: "乔",
+    "period": lambda v: v.posted.period,
+    "next": lambda v: f"/desk/{v.place}/",
+}
+
+# URL parameter → the model whose row it names, where the name does not say so.
+ALIASES = {"reversal": "reversalrequest", "upload": "importfile"}
+
+# Table → the columns its constraints are particular about, where tests/matrix/scene.py cannot guess them.
+ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {}
