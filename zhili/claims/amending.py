@@ -14,7 +14,7 @@ from zhili.claims.access import of_household
 from zhili.claims.checking import Checked, Desk, Draft
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence
-from zhili.claims.photos import store_photo
+from zhili.claims.photos import store_photos
 from zhili.claims.submitting import amount, evidence_rows
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import today
@@ -66,7 +66,7 @@ def resubmit_claim(
         if claim.submitted_by_id != by.pk:
             draft = replace(draft, on_behalf_of=None)
         one = _check_again(desk, draft, claim)
-        one.photos = [store_photo(claim.place, data) for data in photos]
+        one.photos = store_photos(claim.place, photos)
         done = Claim.objects.filter(pk=claim.pk, status=Claim.Status.RETURNED).update(
             status=Claim.Status.SUBMITTED,
             quantity=draft.quantity,

@@ -7,6 +7,7 @@ back leaves a file nobody refers to, which `sweep` removes. The row keeps the ha
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -21,10 +22,12 @@ from django.db import connection
 from zhili.claims.access import access_evidence
 from zhili.claims.errors import ClaimError
 from zhili.claims.models import Evidence
-from zhili.common.errors import NotFound
+from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.ids import new_token
 from zhili.common.photos import SIMILAR_DISTANCE, clean_photo, similar_hash
 from zhili.people.models import User
+
+log = logging.getLogger(__name__)
 
 PHOTOS_MAX: Final = 6
 """Photos of one claim."""
@@ -54,18 +57,45 @@ def folder(place: str) -> Path:
 def store_photo(place: str, data: bytes) -> Stored:
     """Clean an uploaded photo and write it and its small copy. Raises PhotoError in plain words."""
     photo = clean_photo(data)
-    name = f"{new_token()}.jpg"
-    home = folder(place)
-    _write(home / name, photo.bytes)
-    _write(home / (name + THUMB), photo.thumb)
-    return Stored(name, photo.sha256, similar_hash(photo))
+    stored = Stored(f"{new_token()}.jpg", photo.sha256, similar_hash(photo))
+    try:
+        home = folder(place)
+        _write(home / stored.name, photo.bytes)
+        _write(home / (stored.name + THUMB), photo.thumb)
+    except OSError as error:
+        log.error("photo not stored: %s", error.strerror)
+        discard(place, [stored])
+        raise no_room() from error
+    return stored
+
+
+def store_photos(place: str, photos: Iterable[bytes]) -> list[Stored]:
+    """All photos of a claim or none: where one cannot be stored, those before it are removed again."""
+    stored: list[Stored] = []
+    try:
+        for data in photos:
+            stored.append(store_photo(place, data))
+    except ZhiliError:
+        discard(place, stored)
+        raise
+    return stored
+
+
+def no_room() -> ClaimError:
+    """The disk is full, or refuses to be written: what a villager reads."""
+    return ClaimError(
+        "照片没有存下，服务器的存储空间不够了，这条申报没有提交",
+        field="photos",
+        hint="请告诉村文书或系统管理员；急的话可以先不带照片，或到村里登记。",
+    )
 
 
 def discard(place: str, stored: Iterable[Stored]) -> None:
     """Remove photos that no row will name: the claim was already there."""
+    home = Path(settings.PHOTO_ROOT) / place
     for photo in stored:
         for name in (photo.name, photo.name + THUMB):
-            (folder(place) / name).unlink(missing_ok=True)
+            (home / name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +183,12 @@ def sweep(place: str) -> int:
 def _write(path: Path, data: bytes) -> None:
     """All of it or nothing: a reader never meets half a photo."""
     temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -15,6 +15,7 @@ from typing import Final
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
+from zhili.claims.photos import no_room
 from zhili.common.errors import NotFound
 from zhili.common.ids import new_token
 from zhili.common.photos import MAX_BYTES, clean_photo
@@ -42,7 +43,12 @@ def keep(user: User, upload: UploadedFile) -> str:
         if n < len(old) - KEPT_MAX + 1 or path.stat().st_mtime < stale:
             path.unlink(missing_ok=True)
     token = new_token()
-    (folder / f"{token}.jpg").write_bytes(photo.bytes)
+    path = folder / f"{token}.jpg"
+    try:
+        path.write_bytes(photo.bytes)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise no_room() from error
     return token
 
 

@@ -17,7 +17,8 @@ from zhili.audit.actions import record
 from zhili.claims.checking import Checked, Desk, Draft
 from zhili.claims.errors import ClaimError, Conflict
 from zhili.claims.models import Claim, Evidence
-from zhili.claims.photos import discard, refuse_over_quota, store_photo
+from zhili.claims.photos import discard, refuse_over_quota, store_photos
+from zhili.common.errors import ZhiliError
 from zhili.common.faults import fault
 from zhili.common.periods import SHANGHAI
 from zhili.people.models import Household, Resident, User
@@ -191,8 +192,13 @@ def _write(
     if photos:
         refuse_over_quota(by, place, photos, day_start, staff=desk.is_staff)
     _refuse_too_many(by, place, len(checked), day_start, staff=desk.is_staff)
-    for one in checked:
-        one.photos = [store_photo(place, data) for data in one.draft.photos]
+    try:
+        for one in checked:
+            one.photos = store_photos(place, one.draft.photos)
+    except ZhiliError:
+        for one in checked:
+            discard(place, one.photos)
+        raise
     fault("claims.submit.photos")
     lock_village(place)
     known = _known({one.draft.id: digests[one.draft.id] for one in checked}, by)
