@@ -14,7 +14,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from zhili.common import status
 from zhili.common.cipher import Keyring
 from zhili.common.sealing import Sealer, open_sealed
 from zhili.config import backup_store as store
-from zhili.config import embedded
+from zhili.config import embedded, wal
 from zhili.config.backup_files import copy_files, prune_files, write_list
 from zhili.config.backup_store import BackupError, Copy, Settings, words
 from zhili.config.instance import Known
@@ -66,12 +65,8 @@ def configure(
         Keyring.create(store.key_path(var), profile=profile)
     Keyring.load(store.key_path(var))
     store.write_settings(folder, Settings(target, instance, hook, *keep))
-    user = embedded.system_user()
-    if user and not os.environ.get("DATABASE_URL"):
-        for path in (folder, *folder.iterdir(), target / "wal"):
-            shutil.chown(path, user)
     if not os.environ.get("DATABASE_URL"):
-        _archive_log(folder)
+        _archive_log(var)
     return fresh
 
 
@@ -101,17 +96,12 @@ def _instance() -> str:
     return f"{row[0]}/{owner.database}"
 
 
-def archive_command(folder: Path) -> str:
-    """What PostgreSQL runs for each piece of its log."""
-    words_ = [sys.executable, "-I", "-m", "zhili.config.wal", "archive", str(folder)]
-    return " ".join(shlex.quote(word).replace("%", "%%") for word in words_) + ' "%p" "%f"'
-
-
-def _archive_log(folder: Path) -> None:
+def _archive_log(var: Path) -> None:
     from psycopg import sql
 
+    wal.make_spool(var)
     with embedded.superuser().connect() as db:
-        wanted = {"archive_command": archive_command(folder), "archive_timeout": str(ARCHIVE_SECONDS)}
+        wanted = {"archive_command": wal.archive_command(var), "archive_timeout": str(ARCHIVE_SECONDS)}
         for name, value in wanted.items():
             db.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
         db.execute("ALTER SYSTEM SET archive_mode = 'on'")
@@ -140,14 +130,15 @@ def push_log() -> None:
                 "SELECT last_archived_wal, last_failed_time FROM pg_stat_archiver"
             ).fetchone() or (None, None)
             if done is not None and done[:24] >= wanted:
+                wal.ship(embedded.var_dir())
                 return
             if failed is not None and failed > asked:
                 break
             time.sleep(0.1)
-    log = embedded.var_dir() / "pg" / "log"
-    said = [line for line in log.read_text(errors="replace").splitlines()[-40:] if line.startswith("zhili: ")]
-    reason = said[-1].removeprefix("zhili: ") if said else "数据库用户打不开备份程序或备份位置"
-    raise BackupError(f"数据库日志没能送到备份位置：{reason}", hint="送到之前，日志留在本机，不会丢。")
+    raise BackupError(
+        f"数据库写不进 {wal.spool_dir(embedded.var_dir())}",
+        hint="请检查这个文件夹的属主和磁盘空间，再备份一次；日志留在数据库里，不会丢。",
+    )
 
 
 # ---------------------------------------------------------------- making a copy
@@ -276,6 +267,7 @@ def _base(part: Path, stamp: str, keyring: Keyring) -> tuple[dict[str, Any], tup
     path = part / "base.tar.gz.zhi"
     facts = _piped(command, {"PGPASSWORD": login.password}, path, keyring, f"{stamp}/base.tar.gz")
     first, last = _read_back(path, keyring, f"{stamp}/base.tar.gz")
+    wal.ship(embedded.var_dir())  # PostgreSQL has waited until the log of the copy lay in the spool
     name, have = first, store.stored_log(part.parents[1])
     while name <= last:
         if name not in have:
@@ -349,7 +341,7 @@ def _read_back(path: Path, keyring: Keyring, name: str) -> tuple[str, str]:
         timeline = int(span["Timeline"])
         return (
             store.segment_name(timeline, span["Start-LSN"]),
-            store.segment_name(timeline, span["End-LSN"]),
+            store.segment_name(timeline, span["End-LSN"], before=True),
         )
     except (KeyError, IndexError) as error:
         raise BackupError("刚写好的备份里没有数据库的清单", hint="请再备份一次。") from error

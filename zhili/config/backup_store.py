@@ -248,10 +248,10 @@ def check_file(folder: Path, name: str, known: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- the log
 
 
-def segment_name(timeline: int, lsn: str) -> str:
-    """The log segment an address lies in: (1, "0/2000028") → 000000010000000000000002."""
+def segment_name(timeline: int, lsn: str, *, before: bool = False) -> str:
+    """The log segment an address lies in: (1, "0/2000028") → 000000010000000000000002. before: of the byte before."""
     high, _, low = lsn.partition("/")
-    number = ((int(high, 16) << 32) + int(low, 16)) // SEGMENT_BYTES
+    number = ((int(high, 16) << 32) + int(low, 16) - before) // SEGMENT_BYTES
     per = 0x100000000 // SEGMENT_BYTES
     return f"{timeline:08X}{number // per:08X}{number % per:08X}"
 

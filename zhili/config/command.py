@@ -24,6 +24,8 @@ ROOMS = (
     "zhili.config.initial",
     "zhili.config.backup_commands",
     "zhili.audit.commands",
+    "zhili.config.worker",
+    "zhili.ledger.anchors_commands",
 )
 
 

