@@ -1,6 +1,7 @@
 """The `zhili` command. Each sub-command lives with its room as commands.py: `add(subparsers)` and a run function.
 
 A run function that needs the database says so with set_defaults(database=True); it is then started and up to date.
+One that writes as the database's owner (maintenance) says as_owner=True as well.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ def main(argv: list[str] | None = None) -> int:
             from zhili.config.setup import ready
 
             ready()
+        if getattr(options, "as_owner", False):
+            from zhili.config.setup import as_owner
+
+            with as_owner():
+                return int(options.run(options) or 0)
         return int(options.run(options) or 0)
     except ZhiliError as error:
         print(error, file=sys.stderr)

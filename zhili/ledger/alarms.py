@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from threading import Thread
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
@@ -81,7 +82,7 @@ def raise_apart(place: str, facts: str | None) -> None:
         raise failed[0]
 
 
-def lift_alarm(alarm_id: object, *, place: str, by: User, reason: str) -> Alarm:
+def lift_alarm(alarm_id: UUID, *, place: str, by: User, reason: str) -> Alarm:
     """Let the village go on (解除警报): by a named person, with the reason. Raises NotAllowed, NotFound, LedgerError."""
     if not may(by, "ledger.lift_alarm", place):
         raise NotAllowed("您不能解除台账警报", hint="请由乡镇或区县的经办人核对后解除。")

@@ -17,9 +17,10 @@ from zhili.common.periods import local_date
 from zhili.common.points import format_points
 from zhili.ledger.entries import code_title
 from zhili.ledger.errors import LedgerError
-from zhili.ledger.models import Account, Assertion, Batch, PeriodClose, Transfer
+from zhili.ledger.models import Account, Assertion, Batch, PeriodClose, PeriodTotal, Transfer
 
 CHUNK: Final = 5_000
+VERIFIER_NAME: Final = "核对账本.py"
 _FIELDS: Final = {
     "accounts": (Account, ["id", "place", "kind", "owner", "purse", "credits", "debits", "reserved",
                            "may_go_negative", "opened_on", "closed_on", "seal"], ["kind", "purse", "owner"]),
@@ -31,14 +32,16 @@ _FIELDS: Final = {
     "closes": (PeriodClose, ["place", "period", "starts", "ends", "seq"], ["seq"]),
     "assertions": (Assertion, ["place", "seq", "index", "account", "credits", "debits", "reserved"],
                    ["seq", "index"]),
+    "totals": (PeriodTotal, ["account", "period", "place", "earned", "deducted", "spent", "expired", "adjusted"],
+               ["account", "period"]),
 }  # fmt: skip
 _ROOTS: Final = {"pool": "Equity", "issued": "Equity", "holder": "Liabilities", "deducted": "Income",
                  "redeemed": "Income", "expired": "Income", "reversed": "Income", "moved": "Income"}  # fmt: skip
 
 
 def export(place: str, out_dir: Path) -> dict[str, int]:
-    """Write transfers.csv, batches.csv, accounts.csv, closes.csv, assertions.csv, SCHEMA.md and
-    ledger.beancount.
+    """Write transfers.csv, batches.csv, accounts.csv, closes.csv, assertions.csv, totals.csv, SCHEMA.md,
+    ledger.beancount and the stand-alone verifier.
 
     Returns rows per file. Raises LedgerError where the village has no book or a file is there already.
     """
@@ -54,6 +57,7 @@ def export(place: str, out_dir: Path) -> dict[str, int]:
         )
         with (out_dir / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             counts[name] = _write(file, fields, rows)
+    (out_dir / VERIFIER_NAME).write_text(verifier(), encoding="utf-8")
     (out_dir / "SCHEMA.md").write_text(_schema(place), encoding="utf-8")
     with (out_dir / "ledger.beancount").open("w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in beancount_lines(place))
@@ -75,6 +79,11 @@ def _text(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def verifier() -> str:
+    """The stand-alone verifier's text: one Python file that needs nothing of ours (T-10)."""
+    return (Path(__file__).resolve().parent / "verify_ledger.py").read_text(encoding="utf-8")
 
 
 def _schema(place: str) -> str:

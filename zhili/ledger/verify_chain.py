@@ -83,8 +83,8 @@ def check_chain(report: Report, place: str, progress: Progress | None) -> None:
         report.counts["batches"] += len(state.batches)
         closings = _closings(state, first, last)
         # Lines before the first batch and after the last one belong to none, and are found so.
-        whole = (_FIRST_SEQ if first == 1 else first, _LAST_SEQ if last >= state.last else last)
-        for lines in _by_batch(state, *whole, progress):
+        reach = (_FIRST_SEQ if first == 1 else first, _LAST_SEQ if last >= state.last else last)
+        for lines in _by_batch(state, *reach, progress):
             _finish(state, lines.seq, lines.leaves, lines.bad, closings)
         _finish(state, last + 1, [], [], closings)
         for id, batch, whole in state.bad:
