@@ -39,7 +39,7 @@ class Pooler:
         )
 
     def as_django(self) -> dict[str, Any]:
-        return {"HOST": str(self.folder), "PORT": str(PORT), "PASSWORD": "", "DISABLE_SERVER_SIDE_CURSORS": True}
+        return {"NAME": self.database, "HOST": str(self.folder), "PORT": str(PORT), "PASSWORD": "", "DISABLE_SERVER_SIDE_CURSORS": True}
 
 
 def find() -> tuple[str, dict[str, str]]:
