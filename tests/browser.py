@@ -126,7 +126,7 @@ def serving(database: str) -> Iterator[str]:
     }  # fmt: skip
     log = (ROOT / ".cache" / f"server-{port}.log").open("w+")
     process = subprocess.Popen(
-        [sys.executable, "-m", "zhili.config.command", "serve", "--bind", f"127.0.0.1:{port}"],
+        [sys.executable, "-m", "zhili.config.command", "serve", "--no-worker", "--bind", f"127.0.0.1:{port}"],
         env=env, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     try:

@@ -45,3 +45,44 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.action} {self.target}"
+
+
+class PublishedHead(models.Model):
+    """One fingerprint as it was published on a day: what the open page lists, the mail said and the file holds (T-05).
+
+    place: a village, or for the trail also a township or county. Append-only: a day's fingerprint is said once.
+    """
+
+    class Book(models.TextChoices):
+        LEDGER = "ledger", "台账"
+        AUDIT = "audit", "留痕"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    place = models.CharField("区划", max_length=14)
+    book = models.CharField("哪一本", max_length=8, choices=Book.choices)
+    day = models.DateField("公布日期")
+    seq = models.BigIntegerField("第几批（条）")
+    head = models.CharField("指纹", max_length=64)
+    at = models.DateTimeField("公布时间", default=now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "公布的指纹"
+        constraints = [models.UniqueConstraint(fields=["place", "book", "day"], name="published_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.book} {self.day} {self.seq}"
+
+
+class Mailbox(models.Model):
+    """A mailbox outside this machine that gets the fingerprints of a place every day: the township's, a bank's."""
+
+    place = models.CharField("区划", max_length=14)
+    address = models.EmailField("邮箱", max_length=200)
+    added_at = models.DateTimeField("登记时间", default=now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "指纹邮箱"
+        constraints = [models.UniqueConstraint(fields=["place", "address"], name="mailbox_once")]
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.address}"

@@ -14,7 +14,9 @@ import json
 import logging
 import os
 import re
+import sys
 import traceback
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +36,8 @@ FRAMES_MAX: Final = 12
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:<>=()+,% -]{0,100}")
 _LONG: Final = re.compile(r"[^ .:,()<>=]{21,}")
 _ROUTE: Final = re.compile(r"[A-Za-z0-9_.:<>/^$\\?()\[\]+-]{0,160}")
+# Names our own code and schema gave: modules, constraints.
+_NAME: Final = re.compile(r"[a-zA-Z_][a-z_A-Z0-9.]{0,80}")
 _OTHER: Final = re.compile(r"[^\x20-\x7e]+")
 _DATED: Final = re.compile(r"zhili-(\d{4}-\d{2}-\d{2})\.jsonl")
 # What every LogRecord has; whatever else stands on one came in by extra=.
@@ -80,7 +84,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, tz=SHANGHAI).isoformat(timespec="milliseconds"),
             "level": record.levelname,
-            "logger": harmless(record.name),
+            "logger": record.name if _NAME.fullmatch(record.name) else WITHHELD,
             "message": _message(record),
         }
         if here.receipt:
@@ -138,7 +142,7 @@ def told(error: BaseException) -> dict[str, Any]:
             found["sqlstate"] = harmless(getattr(holder, "sqlstate", ""))
             constraint = getattr(getattr(holder, "diag", None), "constraint_name", None)
             if constraint:
-                found["constraint"] = harmless(constraint)
+                found["constraint"] = constraint if _NAME.fullmatch(constraint) else WITHHELD
     if error.__cause__ is not None:
         found["cause"] = f"{type(error.__cause__).__module__}.{type(error.__cause__).__qualname__}"
     return found
@@ -160,7 +164,7 @@ class DailyFile(logging.Handler):
         super().__init__()
         self.folder = Path(folder)
         self.day = ""
-        self.handle = -1
+        self.fd = -1
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -168,22 +172,27 @@ class DailyFile(logging.Handler):
             day = now().astimezone(SHANGHAI).date().isoformat()
             if day != self.day:
                 self._open(day)
-            os.write(self.handle, line)
+            os.write(self.fd, line)
         except Exception:
             self.handleError(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk must not stop the village's work, nor print the record's values."""
+        with suppress(Exception):
+            sys.stderr.write("zhili: a log line could not be written\n")
+
     def _open(self, day: str) -> None:
-        if self.handle >= 0:
-            os.close(self.handle)
+        if self.fd >= 0:
+            os.close(self.fd)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         path = self.folder / f"zhili-{day}.jsonl"
-        self.handle = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o640)
+        self.fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o640)
         self.day = day
 
     def close(self) -> None:
-        if self.handle >= 0:
-            os.close(self.handle)
-            self.handle, self.day = -1, ""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd, self.day = -1, ""
         super().close()
 
 

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from zhili.common.errors import ZhiliError
+from zhili.config.worker import beside
 
 WORKERS = 2
 THREADS = 4
@@ -21,6 +22,9 @@ def add(subparsers: Any) -> None:
     serve = subparsers.add_parser("serve", help="启动网页服务")
     serve.add_argument("--bind", default="127.0.0.1:8000", metavar="地址:端口")
     serve.add_argument("--workers", type=int, default=WORKERS, metavar="进程数")
+    serve.add_argument(
+        "--no-worker", action="store_true", help="不在旁边启动后台工作（另有机器在跑 zhili work）"
+    )
     serve.set_defaults(run=run_serve)
 
 
@@ -32,7 +36,7 @@ def run_serve(options: argparse.Namespace) -> int:
     if not 1 <= options.workers <= 64:
         raise ServeError("进程数要在 1 到 64 之间")
     ready()
-    serve(host, port, options.workers)
+    serve(host, port, options.workers, worker=not options.no_worker)
     return 0
 
 
@@ -44,15 +48,17 @@ def parse_bind(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def serve(host: str, port: int, workers: int = WORKERS) -> None:
-    """Serve in this process's children until it is told to stop (SIGINT, SIGTERM)."""
+def serve(host: str, port: int, workers: int = WORKERS, *, worker: bool = True) -> None:
+    """Serve in this process's children until it is told to stop (SIGINT, SIGTERM). worker: run one beside it."""
+    from contextlib import nullcontext
+
     from django.db import connection
     from granian import Granian
     from granian.constants import Interfaces
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhili.config.settings")
     connection.close()
-    Granian(
+    server = Granian(
         "zhili.config.wsgi:application",
         address=host,
         port=port,
@@ -64,4 +70,6 @@ def serve(host: str, port: int, workers: int = WORKERS) -> None:
         respawn_failed_workers=True,
         log_access=False,
         log_enabled=bool(os.environ.get("ZHILI_SERVER_LOG")),
-    ).serve()
+    )
+    with beside() if worker else nullcontext():
+        server.serve()

@@ -249,9 +249,9 @@ def test_a_trail_that_cannot_be_written_does_not_hide_the_refusal(
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr("zhili.web.trail.record", breaks)
     client = Client()
     client.force_login(cast.villager)
+    monkeypatch.setattr("zhili.web.trail.record", breaks)
     assert client.get(f"/desk/{cast.next_place}/").status_code == 404
     assert any(line["level"] == "ERROR" and "trail" in line["message"] for line in tail(start))
 
@@ -269,4 +269,4 @@ def test_the_file_handler_starts_a_new_file_each_day(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     handler.emit(logging.makeLogRecord({"msg": "two", "name": "zhili.t"}))
     handler.close()
-    assert handler.handle == -1
+    assert handler.fd == -1
