@@ -1,5 +1,14 @@
 """Every write of the shop, by the file that explains it."""
 
+from zhili.shop.fairs import (
+    answer_poll,
+    close_fair_day,
+    open_fair_day,
+    open_poll,
+    pass_over,
+    plan_fair_day,
+    take_number,
+)
 from zhili.shop.goods import (
     Counted,
     add_good,
@@ -15,8 +24,9 @@ from zhili.shop.goods import (
     take_back,
 )
 from zhili.shop.money import change_settings, deposit, open_fund, pay_partner, settle_floating
-from zhili.shop.ordering import Visit, Wanted, cancel, expire_orders, hand_over, redeem, reserve
+from zhili.shop.ordering import Visit, cancel, expire_orders, hand_over, redeem, reserve
 from zhili.shop.proofs import Proof, pin_is_right, set_pin
+from zhili.shop.wishes import Wanted
 
 __all__ = [
     "Counted",
@@ -26,18 +36,24 @@ __all__ = [
     "add_good",
     "add_prices",
     "add_supplier",
+    "answer_poll",
     "ask_count",
     "cancel",
     "change_settings",
+    "close_fair_day",
     "deposit",
     "edit_good",
     "edit_shop",
     "expire_orders",
     "hand_over",
+    "open_fair_day",
     "open_fund",
+    "open_poll",
     "open_shop",
+    "pass_over",
     "pay_partner",
     "pin_is_right",
+    "plan_fair_day",
     "publish_prices",
     "redeem",
     "reserve",
@@ -46,4 +62,5 @@ __all__ = [
     "sign_count",
     "stock_in",
     "take_back",
+    "take_number",
 ]

@@ -1,7 +1,7 @@
 """兑换: reserve → hand over → done, or cancel, or time out; at the counter in one step.
 
-The order of locks, always the same (C-07): the household's row, the goods by id, the village's book, the shop's
-counter. Everything that can be refused is refused before points move, and a refusal undoes the whole.
+The order of locks, always the same (C-07): the household's row, the fair day, the goods by id, the village's
+book, the shop's counter. Everything that can be refused is refused before points move, and a refusal undoes the whole.
 """
 
 from __future__ import annotations
@@ -11,42 +11,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Sum
+from django.db.models import F
 
 from zhili.audit.actions import record
 from zhili.common import clock
 from zhili.common.errors import NotAllowed
-from zhili.common.periods import SHANGHAI, period_of, today
-from zhili.common.points import format_points
+from zhili.common.periods import today
 from zhili.common.policy import may
 from zhili.ledger import actions as ledger
 from zhili.people.household_actions import lock_open
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import active_delegation
 from zhili.shop.errors import Conflict, ShopError
-from zhili.shop.models import FairDay, Good, Order, OrderLine, Price, Shop, StockMove
+from zhili.shop.fairs import served
+from zhili.shop.models import FairDay, Good, Order, OrderLine, Shop, StockMove
 from zhili.shop.money import SPEND, period_for, settings_of
 from zhili.shop.proofs import NO_PROOF, Proof, check_proof
-
-LINES_MAX: Final = 30
-QUANTITY_MAX: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One kind of good: how many, and the price the person saw (hundredths; None: whatever the list says).
-
-    At a partner's there is no good: title and points say what it was.
-    """
-
-    good: UUID | None
-    quantity: int
-    seen_points: int | None = None
-    title: str = ""
+from zhili.shop.wishes import PricedLine, Wanted, check_quota, check_window, priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +67,7 @@ def reserve(
         if known is not None:
             return known
         household = _ready(by, shop, household, fair_day)
-        lines = _priced(shop, household, wanted)
+        lines = priced(shop, household, wanted)
         _take(lines, reserve_only=True)
         order = _new(by, id, shop, household, lines, channel, body, Order.Status.RESERVED, owner)
         order.fair_day = fair_day
@@ -122,10 +107,10 @@ def redeem(
             return known
         _may_serve(by, shop)
         household = _ready(by, shop, household, visit.fair_day, on=visit.on)
-        lines = _priced(shop, household, wanted, on=visit.on)
+        lines = priced(shop, household, wanted, on=visit.on)
         total = sum(line.points * line.quantity for line in lines)
         proof = check_proof(by, household, total, visit.proof, proxy=visit.collector is not None)
-        _within_quota(visit.fair_day, household, total)
+        check_quota(visit.fair_day, household, total)
         _take(lines, reserve_only=False)
         order = _new(
             by, id, shop, household, lines, channel, body, Order.Status.HANDED_OVER, owner, on=visit.on
@@ -139,7 +124,7 @@ def redeem(
             [transfer], place=order.place, by=by, period=period_for(order.place, order.on), note="兑换"
         )
         _keep(order, lines)
-        _move_out(order, lines, by)
+        _goods_out(order, lines, by)
         record(
             "shop.redeem", by=by, place=order.place, target=order, points=order.points, proxy=order.is_proxy
         )
@@ -156,7 +141,7 @@ def hand_over(*, by: User, order: Order, visit: Visit | None = None) -> Order:
             return order
         _still_waiting(order)
         household = order.household
-        _window(order.shop, visit.fair_day)
+        check_window(order.shop, visit.fair_day)
         proof = check_proof(by, household, order.points, visit.proof, proxy=visit.collector is not None)
         lines = list(order.lines.select_related("good").order_by("good_id"))
         _release(lines)
@@ -165,7 +150,7 @@ def hand_over(*, by: User, order: Order, visit: Visit | None = None) -> Order:
         ledger.settle([order.transfer], place=order.place, by=by, period=period_for(order.place, today()),
                       occurred_on=today())  # fmt: skip
         order.save()
-        _move_out(order, lines, by)
+        _goods_out(order, lines, by)
         record(
             "shop.hand_over",
             by=by,
@@ -242,122 +227,11 @@ def _ready(
     if not household.place.startswith(shop.place):
         raise ShopError("这一户不归这个超市", hint="请到本村的超市兑换。")
     if on is None:
-        _window(shop, fair)
+        check_window(shop, fair)
     return lock_open(household)
 
 
-def _window(shop: Shop, fair: FairDay | None) -> None:
-    if shop.closed_on is not None:
-        raise ShopError(f"{shop}已经停办", hint="请到别的超市兑换。", word="closed")
-    if shop.paused:
-        raise ShopError(f"{shop}暂停兑换：{shop.paused}", hint="请过几天再来，积分不会少。", word="closed")
-    if fair is None:
-        if shop.only_fair_days:
-            raise ShopError(f"{shop}只在兑换日开放", hint="兑换日的时间见公告。", word="closed")
-        return
-    moment = clock.now().astimezone(SHANGHAI)
-    inside = moment.date() == fair.on and fair.opens_at <= moment.time() <= fair.closes_at
-    if fair.shop_id != shop.pk or fair.status != FairDay.Status.OPEN or not inside:
-        raise ShopError(
-            f"{fair}的时间是 {fair.opens_at:%H:%M} 到 {fair.closes_at:%H:%M}，现在不在兑换时间",
-            hint="请在兑换时间内来。", word="closed",
-        )  # fmt: skip
-
-
-def _within_quota(fair: FairDay | None, household: Household, total: int) -> None:
-    if fair is None:
-        return
-    done = Order.objects.filter(fair_day=fair, status=Order.Status.HANDED_OVER)
-    if fair.quota_orders and done.count() >= fair.quota_orders:
-        raise ShopError(f"今天限 {fair.quota_orders} 单，已经兑完", hint="请下次兑换日早点来。", word="quota")
-    used = done.filter(household=household).aggregate(sum=Sum("points"))["sum"] or 0
-    if fair.quota_points and used + total > fair.quota_points:
-        left = format_points(max(0, fair.quota_points - used))
-        raise ShopError(
-            f"今天每户限兑 {format_points(fair.quota_points)} 分，本户还可兑 {left} 分",
-            hint="请减少数量。",
-            word="quota",
-        )
-
-
-@dataclass(slots=True)
-class _Line:
-    good: Good | None
-    title: str
-    quantity: int
-    points: int
-
-
-def _priced(
-    shop: Shop, household: Household, wanted: Sequence[Wanted], on: date | None = None
-) -> list[_Line]:
-    """Goods with the price in force. Says what changed since the person looked; checks the household's limits."""
-    if not 1 <= len(wanted) <= LINES_MAX:
-        raise ShopError(
-            "请选要兑换的物品" if not wanted else f"一次最多 {LINES_MAX} 种", hint="请回到上一页选择。"
-        )
-    for one in wanted:
-        if not 1 <= one.quantity <= QUANTITY_MAX:
-            raise ShopError(f"数量要在 1 到 {QUANTITY_MAX} 之间", field="quantity", hint="请核对。")
-    if not shop.keeps_stock:
-        return [_at_partner(one) for one in wanted]
-    keys = [one.good for one in wanted if one.good is not None]
-    if len(set(keys)) != len(wanted):
-        raise ShopError("同一种物品请只写一行", field="quantity", hint="请改数量。")
-    day = on or today()
-    prices = Price.objects.filter(
-        good__in=keys, price_list__shop=shop, price_list__starts__lte=day, price_list__ends__gte=day
-    )
-    found = {price.good_id: price for price in prices.select_related("good").order_by("good_id")}
-    lines = []
-    for one in sorted(wanted, key=lambda one: str(one.good)):
-        price = found.get(one.good) if one.good is not None else None
-        if price is None or not price.good.active:
-            raise ShopError(
-                "有物品本期没有价格，或已经下架", field="good", hint="请刷新价目表后再选。", word="no_price"
-            )
-        if one.seen_points is not None and one.seen_points != price.points:
-            raise ShopError(
-                f"“{price.good}”现在是 {format_points(price.points)} 分，您看到的是 {format_points(one.seen_points)} 分",
-                field="good", hint="请刷新价目表后再定。", word="price_changed",
-            )  # fmt: skip
-        lines.append(_Line(price.good, price.good.title, one.quantity, price.points))
-    _within_limits(household, lines, day)
-    return lines
-
-
-def _at_partner(one: Wanted) -> _Line:
-    title = one.title.strip()
-    if not 1 <= len(title) <= 40 or not one.seen_points or one.seen_points <= 0:
-        raise ShopError("请填物品名称和积分", field="title", hint="例如：食盐一袋，2.5 分。")
-    return _Line(None, title, one.quantity, one.seen_points)
-
-
-def _within_limits(household: Household, lines: Sequence[_Line], day: date) -> None:
-    limited = [line for line in lines if line.good is not None and line.good.limit_count]
-    if not limited:
-        return
-    starts = {line.good.pk: period_of(day, line.good.limit_period).start for line in limited if line.good}
-    had: dict[UUID, int] = {}
-    rows = OrderLine.objects.filter(
-        order__household=household, good__in=list(starts), order__on__gte=min(starts.values()),
-        order__status__in=[Order.Status.RESERVED, Order.Status.HANDED_OVER],
-    )  # fmt: skip
-    for good, quantity, when in rows.values_list("good_id", "quantity", "order__on"):
-        if good is not None and when >= starts[good]:
-            had[good] = had.get(good, 0) + quantity
-    for line in limited:
-        assert line.good is not None
-        used = had.get(line.good.pk, 0)
-        if used + line.quantity > line.good.limit_count:
-            title = period_of(day, line.good.limit_period).title
-            raise ShopError(
-                f"“{line.good}”每户{title}限兑 {line.good.limit_count}{line.good.unit}，本户已兑 {used}{line.good.unit}",
-                field="quantity", hint="请减少数量，或换别的物品。", word="limit",
-            )  # fmt: skip
-
-
-def _take(lines: Sequence[_Line], *, reserve_only: bool) -> None:
+def _take(lines: Sequence[PricedLine], *, reserve_only: bool) -> None:
     """Goods by id; the last piece goes to exactly one (C-01). Locks the shelf until the end of the transaction."""
     goods = sorted((line for line in lines if line.good is not None), key=lambda line: str(line.good.pk))  # type: ignore[union-attr]
     for line in goods:
@@ -379,7 +253,7 @@ def _release(lines: Sequence[OrderLine]) -> None:
 
 
 def _new(
-    by: User, id: UUID, shop: Shop, household: Household, lines: Sequence[_Line], channel: str, body: str,
+    by: User, id: UUID, shop: Shop, household: Household, lines: Sequence[PricedLine], channel: str, body: str,
     status: str, owner: UUID | None, on: date | None = None,
 ) -> Order:  # fmt: skip
     principal = None
@@ -393,7 +267,7 @@ def _new(
     )  # fmt: skip
 
 
-def _keep(order: Order, lines: Sequence[_Line]) -> None:
+def _keep(order: Order, lines: Sequence[PricedLine]) -> None:
     """Number it and write it, after the book agreed. The counter row is the last lock taken."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -414,7 +288,9 @@ def _keep(order: Order, lines: Sequence[_Line]) -> None:
     )  # fmt: skip
 
 
-def _move_out(order: Order, lines: Sequence[_Line] | Sequence[OrderLine], by: User) -> None:
+def _goods_out(order: Order, lines: Sequence[PricedLine] | Sequence[OrderLine], by: User) -> None:
+    if order.fair_day is not None:
+        served(order.fair_day, order.household_id)
     StockMove.objects.bulk_create(
         StockMove(
             place=line.good.place,
