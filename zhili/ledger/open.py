@@ -8,6 +8,7 @@ from django.urls import path
 
 from zhili.common.errors import ZhiliError
 from zhili.common.policy import open_to_all
+from zhili.ledger.anchors import anchor_line, published, published_days
 from zhili.ledger.queries import find_receipt, heads
 from zhili.places.queries import get_place
 
@@ -18,9 +19,26 @@ HEADS_SHOWN = 60
 def fingerprints(request: HttpRequest, place: str) -> HttpResponse:
     """/open/<place>/ledger/: one row per batch, newest first."""
     get_place(place)
-    rows = heads(place, HEADS_SHOWN)
-    return render(
-        request, "ledger/open_heads.html", {"heads": rows, "place_code": place, "shown": HEADS_SHOWN}
+    context = {
+        "heads": heads(place, HEADS_SHOWN),
+        "days": published_days(place),
+        "place_code": place,
+        "shown": HEADS_SHOWN,
+    }
+    return render(request, "ledger/open_heads.html", context)
+
+
+@open_to_all
+def anchors(request: HttpRequest, place: str, book: str) -> HttpResponse:
+    """/open/<place>/ledger/anchors.jsonl, /open/<place>/audit/anchors.jsonl: what was published each day, one JSON
+    object per line, newest first: an anchors file that `verify --anchors` reads as it is."""
+    get_place(place)
+    lines = "".join(anchor_line(row) + "\n" for row in published(place, book))
+    name = f"zhili-{book}-{place}.jsonl"
+    return HttpResponse(
+        lines,
+        content_type="application/x-ndjson; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
@@ -43,5 +61,7 @@ def receipt(request: HttpRequest, place: str) -> HttpResponse:
 
 urlpatterns = [
     path("<str:place>/ledger/", fingerprints, name="open_ledger"),
+    path("<str:place>/ledger/anchors.jsonl", anchors, {"book": "ledger"}, name="open_ledger_anchors"),
+    path("<str:place>/audit/anchors.jsonl", anchors, {"book": "audit"}, name="open_audit_anchors"),
     path("<str:place>/receipt/", receipt, name="open_receipt"),
 ]
