@@ -8,111 +8,33 @@ value is a token that names how it was made, so keys and algorithms can change w
 
 The purpose ("people.resident.phone") is bound as associated data: a token copied into another column does
 not open. Keys live in one JSON file of mode 0600 outside the database: with a dump of the database alone
-nothing can be opened or looked up. Each purpose uses its own key derived from the file's key, so one index
-says nothing of another."""
+nothing can be opened or looked up (zhili/common/keyring.py). Each purpose uses its own key derived from the
+file's key, so one index says nothing of another."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
-import re
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from zhili.common.errors import ZhiliError
 from zhili.common.hashing import digest, keyed_digest
-
-PROFILES: Final = {"intl": ("aesgcm", "sha256"), "gm": ("sm4gcm", "sm3")}
-"""Profile → cipher of new values, digest of the blind index."""
+from zhili.common.keyring import PROFILES as PROFILES
+from zhili.common.keyring import CipherError as CipherError
+from zhili.common.keyring import Keyring as Keyring
 
 MAX_TEXT_BYTES: Final = 64 * 1024
 _VERSION: Final = "v1"
 _NONCE: Final = 12
 _TAG: Final = 16
+_INDEX_ALGS: Final = {"sha256": 1, "sm3": 2}
 _KEY_BYTES: Final = {"aesgcm": 32, "sm4gcm": 16}
-_KEY_ID: Final = re.compile(r"[a-z0-9]{1,16}")
-
-
-class CipherError(ZhiliError):
-    """A value that cannot be opened, or a key file that cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keyring:
-    """The county's keys. keys: key id → 32 secret bytes; `current` encrypts, all may decrypt. index: blind
-    index key.
-    """
-
-    profile: str
-    current: str
-    keys: dict[str, bytes] = field(repr=False)
-    index: bytes = field(repr=False)
-
-    @staticmethod
-    def create(path: Path | str, *, profile: str = "intl") -> Keyring:
-        """Make new keys and write them to a new file of mode 0600; an existing file is never overwritten."""
-        if profile not in PROFILES:
-            raise CipherError(f"没有“{profile}”这种密码方案", hint="可用：intl（国际算法）、gm（国密算法）。")
-        ring = Keyring(profile, "k1", {"k1": secrets.token_bytes(32)}, secrets.token_bytes(32))
-        _write(Path(path), ring, os.O_EXCL)
-        return ring
-
-    @staticmethod
-    def load(path: Path | str) -> Keyring:
-        """Read the key file. Raises CipherError if it is missing, open to others, or damaged."""
-        path = Path(path)
-        try:
-            if os.name == "posix" and path.stat().st_mode & 0o077:
-                raise CipherError(f"密钥文件 {path.name} 别人也能读", hint="请执行 chmod 600 后再启动。")
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            ring = Keyring(
-                stored["profile"],
-                stored["current"],
-                {name: base64.b64decode(key, validate=True) for name, key in stored["keys"].items()},
-                base64.b64decode(stored["index"], validate=True),
-            )
-        except FileNotFoundError as error:
-            raise CipherError(
-                f"找不到密钥文件 {path.name}", hint="请从离线备份恢复，没有它就打不开身份证号。"
-            ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CipherError(f"密钥文件 {path.name} 已损坏", hint="请从离线备份恢复。") from error
-        sound = all(_KEY_ID.fullmatch(name) and len(key) == 32 for name, key in ring.keys.items())
-        if (
-            not sound
-            or ring.current not in ring.keys
-            or len(ring.index) != 32
-            or ring.profile not in PROFILES
-        ):
-            raise CipherError(f"密钥文件 {path.name} 内容不全", hint="请从离线备份恢复。")
-        return ring
-
-    def rotated(self, path: Path | str, *, profile: str | None = None) -> Keyring:
-        """A ring with one more key, current from now on, written in place of the old file; old tokens still
-        open.
-
-        The blind index key stays: changing the profile changes the index, which must then be recomputed.
-        """
-        numbers = [int(name[1:]) for name in self.keys if re.fullmatch(r"k[0-9]+", name)]
-        name = f"k{max(numbers, default=0) + 1}"
-        keys = self.keys | {name: secrets.token_bytes(32)}
-        ring = Keyring(profile or self.profile, name, keys, self.index)
-        if ring.profile not in PROFILES:
-            raise CipherError(f"没有“{profile}”这种密码方案", hint="可用：intl（国际算法）、gm（国密算法）。")
-        fresh = Path(path).with_suffix(".new")
-        _write(fresh, ring, os.O_EXCL)
-        fresh.replace(path)
-        return ring
 
 
 def encrypt(keyring: Keyring, purpose: str, text: str) -> str:
@@ -149,17 +71,41 @@ def decrypt(keyring: Keyring, purpose: str, token: str) -> str:
 
 def needs_new_key(keyring: Keyring, token: str) -> bool:
     """Whether a stored token was made with an older key or profile and should be encrypted again."""
-    return not token.startswith(f"{_VERSION}:{PROFILES[keyring.profile][0]}:{keyring.current}:")
+    return not token.startswith(token_prefix(keyring))
 
 
 def blind_index(keyring: Keyring, purpose: str, text: str) -> bytes:
-    """32 bytes that are equal for equal texts of one purpose: how a clerk finds an ID number without
-    opening all.
+    """34 bytes that are equal for equal texts of one purpose: how a clerk finds an ID number without opening all.
 
-    Normalise the text first (check_id_number); the index knows nothing of spellings.
+    The first byte names the algorithm, the second the index key, 32 are the HMAC (K-01). Normalise the text first
+    (check_id_number); the index knows nothing of spellings. While keys turn over, look up by `blind_indexes`.
     """
-    alg = PROFILES[keyring.profile][1]
-    return keyed_digest(alg, _derived(keyring.index, alg, f"index:{purpose}"), text.encode())
+    return _index(keyring, keyring.current_index, purpose, text)
+
+
+def blind_indexes(keyring: Keyring, purpose: str, text: str) -> list[bytes]:
+    """Every index this text may be stored under now, the current key's first: one, or two during a rotation."""
+    names = sorted(keyring.indexes, key=lambda name: name != keyring.current_index)
+    return [_index(keyring, name, purpose, text) for name in names]
+
+
+def index_prefix(keyring: Keyring) -> bytes:
+    """The two bytes every index made with the current key begins with; others must be made anew."""
+    return _header(keyring.indexes[keyring.current_index][0], keyring.current_index)
+
+
+def token_prefix(keyring: Keyring) -> str:
+    """What every token made with the current key begins with."""
+    return f"{_VERSION}:{PROFILES[keyring.profile][0]}:{keyring.current}:"
+
+
+def _index(keyring: Keyring, name: str, purpose: str, text: str) -> bytes:
+    alg, key = keyring.indexes[name]
+    return _header(alg, name) + keyed_digest(alg, _derived(key, alg, f"index:{purpose}"), text.encode())
+
+
+def _header(alg: str, name: str) -> bytes:
+    return bytes([_INDEX_ALGS[alg], int(name[1:])])
 
 
 def self_test() -> None:
@@ -211,27 +157,6 @@ def _derived(key: bytes, alg: str, label: str) -> bytes:
     random.
     """
     return keyed_digest(alg, key, b"zhili/1 " + label.encode() + b"\x01")
-
-
-def _write(path: Path, ring: Keyring, flags: int) -> None:
-    stored = {
-        "format": "zhili-keys/1",
-        "profile": ring.profile,
-        "current": ring.current,
-        "keys": {name: base64.b64encode(key).decode() for name, key in ring.keys.items()},
-        "index": base64.b64encode(ring.index).decode(),
-    }
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
-    except FileExistsError as error:
-        raise CipherError(
-            f"密钥文件 {path.name} 已经存在", hint="不会覆盖它；确实要换，请先把它移走。"
-        ) from error
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump(stored, out, indent=1)
-        out.write("\n")
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def _aes_gcm_vector() -> bool:

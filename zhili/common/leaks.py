@@ -224,7 +224,7 @@ def _kind(number: str, groups: list[_Group], flat: str) -> LeakKind | None:
         return "mobile"
     if _LANDLINE.fullmatch(number) and (len(groups) == 1 or _landline_shape(groups)):
         return "landline"
-    if _BANK.fullmatch(number) and _bank_shape(lengths) and _luhn(number):
+    if _BANK.fullmatch(number) and _bank_shape(lengths) and luhn(number):
         return "bank"
     return None
 
@@ -270,7 +270,8 @@ def _bank_shape(lengths: tuple[int, ...]) -> bool:
     return len(lengths) == 1 or fours or (len(lengths) == 2 and lengths[0] == 6) or set(lengths) == {1}
 
 
-def _luhn(number: str) -> bool:
+def luhn(number: str) -> bool:
+    """Whether the last digit checks the others (ISO/IEC 7812-1 annex B), as on bank cards."""
     total = 0
     for n, digit in enumerate(reversed(number)):
         value = int(digit) * (1 + n % 2)

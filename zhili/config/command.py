@@ -23,6 +23,7 @@ ROOMS = (
     "zhili.ledger.commands",
     "zhili.web.expiry_commands",
     "zhili.config.initial",
+    "zhili.config.key_commands",
     "zhili.config.backup_commands",
     "zhili.audit.commands",
     "zhili.config.worker",

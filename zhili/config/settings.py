@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from zhili.common import logs
+from zhili.common.outgoing import read_origins
 from zhili.config import embedded
 from zhili.config.smtp import read_smtp
 
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
     "zhili.claims",
     "zhili.notices",
     "zhili.shop",
+    "zhili.privacy",
     "zhili.web",
     "zhili.config",
 ]
@@ -134,6 +136,8 @@ PEOPLE_KEYS = Path(os.environ.get("ZHILI_PEOPLE_KEYS") or VAR / "keys" / "people
 UNMASK_ALARM_PER_HOUR = int(os.environ.get("ZHILI_UNMASK_ALARM", "10"))
 # Photos belong to their database: another database of the same server keeps its own.
 PHOTO_ROOT = VAR / "-".join(["photos", *filter(None, [os.environ.get("ZHILI_DATABASE")])])
+# The switch of the read-only mode (common/readonly.py).
+READONLY_FILE = VAR / "readonly.json"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
@@ -172,3 +176,6 @@ OUTBOX = {
 OUTBOX_SMTP = read_smtp(os.environ.get("ZHILI_SMTP", ""))
 OUTBOX_FROM = os.environ.get("ZHILI_MAIL_FROM", "zhili@localhost")
 OUTBOX_DROP = Path(os.environ.get("ZHILI_DROP") or VAR / "drop")
+
+# The only servers of others this house speaks to (common/outgoing.py): origins with commas.
+OUTGOING_ORIGINS = read_origins(os.environ.get("ZHILI_OUTGOING", ""))

@@ -17,6 +17,7 @@ import zhili.notices.desk_objections
 import zhili.notices.open
 import zhili.notices.phone
 import zhili.people.desk
+import zhili.people.desk_consents
 import zhili.people.desk_import
 import zhili.people.desk_roles
 import zhili.people.phone
@@ -63,6 +64,7 @@ desk_pages: Pages = [
     *zhili.web.passbook_paper.desk_urlpatterns,
     *zhili.web.desk.urlpatterns,
     *zhili.people.desk.urlpatterns,
+    *zhili.people.desk_consents.urlpatterns,
     *zhili.places.desk.urlpatterns,
     *zhili.places.holidays.urlpatterns,
     *zhili.people.desk_import.urlpatterns,

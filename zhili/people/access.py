@@ -116,6 +116,24 @@ def is_clerk(user: User, obj: Household | Resident | str | None = None) -> bool:
 
 
 @rules.predicate
+def sees_consents(user: User, obj: Household | Resident | str | None = None) -> bool:
+    """Who keeps the consents and who watches over that."""
+    return user.has_role(Role.CLERK, Role.SUPERVISOR, place=_place(obj))
+
+
+@rules.predicate
+def allows_minors(user: User, obj: Household | Resident | str | None = None) -> bool:
+    """The supervisor of the village says whether a colleague may see a child's details (P-07)."""
+    return user.has_role(Role.SUPERVISOR, place=_place(obj))
+
+
+@rules.predicate
+def sees_alarms(user: User, obj: Household | Resident | str | None = None) -> bool:
+    """The security administrator."""
+    return user.has_role(Role.SECURITY_ADMIN, place=_place(obj))
+
+
+@rules.predicate
 def sees_roles(user: User, place: str | None = None) -> bool:
     """Who holds which role is no secret among those who work there."""
     return user.has_role(Role.CLERK, Role.SUPERVISOR, *MAY_GRANT, Role.AUDIT_ADMIN, place=place)
@@ -173,6 +191,10 @@ _PERMISSIONS: Final[dict[str, tuple[Any, str]]] = {
     "people.change_households": (is_clerk, "办理立户、分户、并户、迁出和换卡"),
     "people.import": (is_clerk, "导入户和人员"),
     "people.reveal": (is_clerk, "查看完整号码"),
+    "people.record_consent": (is_clerk, "登记授权"),
+    "people.see_consents": (sees_consents, "查看授权"),
+    "people.allow_minor": (allows_minors, "批准查看孩子的信息"),
+    "people.see_alarms": (sees_alarms, "查看安全告警"),
     "people.delegate": (is_clerk, "登记代办"),
     "people.see_roles": (sees_roles, "查看身份名单"),
     "people.grant_roles": (grants_roles, "授予身份"),

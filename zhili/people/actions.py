@@ -19,6 +19,12 @@ from zhili.common.idnumber import birth_date as birth_date_of
 from zhili.common.idnumber import check_id_number
 from zhili.common.periods import today
 from zhili.people.access import must
+from zhili.people.consent_actions import answer_consents as answer_consents
+from zhili.people.consent_actions import record_refusals
+from zhili.people.consent_actions import withdraw_consent as withdraw_consent
+from zhili.people.consent_effects import is_health
+from zhili.people.consent_models import Consent
+from zhili.people.consents import has_consent, has_refused
 from zhili.people.errors import PeopleError
 from zhili.people.household_actions import close_household as close_household
 from zhili.people.household_actions import come_back as come_back
@@ -30,19 +36,30 @@ from zhili.people.household_actions import reissue_card as reissue_card
 from zhili.people.household_actions import set_away as set_away
 from zhili.people.household_actions import split_household as split_household
 from zhili.people.models import Household, HouseholdChange, Resident, User
-from zhili.people.queries import initials, tidy_code
+from zhili.people.queries import LIVE, initials, tidy_code
 from zhili.people.role_actions import bind_login as bind_login
 from zhili.people.role_actions import delegate as delegate
 from zhili.people.role_actions import end_role as end_role
 from zhili.people.role_actions import grant_role as grant_role
 from zhili.people.role_actions import make_login as make_login
 from zhili.people.role_actions import revoke_delegation as revoke_delegation
-from zhili.people.secrets import check_phone, open_id_number, open_phone, seal_id_number, seal_phone
+from zhili.people.secrets import (
+    check_bank,
+    check_phone,
+    id_number_indexes,
+    open_bank,
+    open_id_number,
+    open_phone,
+    seal_bank,
+    seal_id_number,
+    seal_phone,
+)
+from zhili.people.unmasking import unmask as unmask
 
 NAME_MAX: Final = 60
 TAGS_MAX: Final = 10
 _HOUSEHOLD_FIELDS: Final = {"group": 20, "address": 60}
-_SECRETS: Final = ("phone", "id_number")
+_SECRETS: Final = ("phone", "id_number", "bank")
 _RESIDENT_FIELDS: Final = frozenset({"name", "relation", "birth_date", "tags", "status", *_SECRETS})
 
 
@@ -82,16 +99,19 @@ def add_household(
     _fill_resident(head, {"birth_date": birth_date, "phone": phone, "id_number": id_number})
     _save_resident(head, new=True)
     _changed(household, HouseholdChange.Kind.OPEN, on, "新立户", by, head=str(head.pk))
+    if not published:
+        record_refusals(by, [head], Consent.Channel.DESK)
     record("people.add_household", by=by, place=place, target=household, code=code)
     return household
 
 
 @transaction.atomic
 def edit_household(*, by: User | None, household: Household, **changes: Any) -> Household:
-    """Group, address, whether its name may be published (P-04). Other fields are refused (A-11)."""
+    """Group, address. Whether its name may be published is the people's own answer (consent_actions). Other fields
+    are refused (A-11)."""
     household = _live(household)
     must(by, "people.edit_households", household)
-    unknown = set(changes) - {*_HOUSEHOLD_FIELDS, "published"}
+    unknown = set(changes) - set(_HOUSEHOLD_FIELDS)
     if unknown:
         raise ValueError(f"not an editable field of a household: {sorted(unknown)}")
     before = {name: getattr(household, name) for name in changes}
@@ -140,7 +160,9 @@ def add_resident(
 
 @transaction.atomic
 def edit_resident(*, by: User | None, resident: Resident, **changes: Any) -> Resident:
-    """name, relation, birth_date, phone, id_number, tags, status (present | away). "" clears a number.
+    """name, relation, birth_date, phone, id_number, bank, tags, status (present | away). "" clears a number.
+
+    A bank account and a tag of health need the person's standing consent; an ID number none may have refused.
 
     The head's relation changes only by `new_head`. Other fields are refused (A-11). The audit row says which
     fields changed; numbers are never written into it.
@@ -176,31 +198,8 @@ def edit_resident(*, by: User | None, resident: Resident, **changes: Any) -> Res
     return resident
 
 
-@transaction.atomic
-def reveal(*, by: User | None, resident: Resident, field: str, reason: str) -> str:
-    """The phone or ID number in clear, with a reason, on record (A-14, M-06)."""
-    must(by, "people.reveal", resident)
-    if field not in _SECRETS:
-        raise ValueError(field)
-    if len(reason.strip()) < 2:
-        raise PeopleError("请写明为什么要看完整号码", field="reason", hint="例如：办理高龄补贴核对。")
-    record(
-        "people.reveal",
-        by=by,
-        place=resident.place,
-        target=resident,
-        field=field,
-        reason=reason.strip()[:100],
-    )
-    opener = open_phone if field == "phone" else open_id_number
-    return opener(getattr(resident, f"{field}_secret"))
-
-
 def _set_household(household: Household, values: dict[str, Any]) -> None:
     for name, value in values.items():
-        if name == "published":
-            household.published = bool(value)
-            continue
         text = str(value).strip()
         if len(text) > _HOUSEHOLD_FIELDS[name]:
             raise PeopleError(f"最多 {_HOUSEHOLD_FIELDS[name]} 个字", field=name, hint="请写短一点。")
@@ -230,24 +229,40 @@ def _fill_resident(resident: Resident, values: dict[str, Any]) -> None:
                 raise PeopleError("出生日期不能在今天以后", field="birth_date", hint="请核对。")
             resident.birth_date = value
         elif name == "tags":
-            tags = list(dict.fromkeys(str(tag).strip()[:20] for tag in value if str(tag).strip()))
-            if len(tags) > TAGS_MAX:
-                raise PeopleError(f"标签最多 {TAGS_MAX} 个", field="tags", hint="请减少标签。")
-            resident.tags = tags
+            _set_tags(resident, value)
         elif name == "phone":
             _seal_phone_if_new(resident, check_phone(value) if value else "")
-    if values.get("id_number"):
-        number = _checked_id_number(values["id_number"])
-        born = birth_date_of(number)
-        if values.get("birth_date") not in (None, born):
-            raise PeopleError(
-                "出生日期和身份证号对不上", field="birth_date", hint="请对照证件核对，或把出生日期留空。"
-            )
-        resident.birth_date = born
-        if open_id_number(resident.id_number_secret) != number:
-            resident.id_number_secret, resident.id_number_index = seal_id_number(number)
-    elif "id_number" in values:
+        elif name == "bank":
+            _set_bank(resident, check_bank(value) if value else "")
+    if "id_number" in values:
+        _set_id_number(resident, values["id_number"], values.get("birth_date"))
+
+
+def _set_tags(resident: Resident, value: Sequence[str]) -> None:
+    tags = list(dict.fromkeys(str(tag).strip()[:20] for tag in value if str(tag).strip()))
+    if len(tags) > TAGS_MAX:
+        raise PeopleError(f"标签最多 {TAGS_MAX} 个", field="tags", hint="请减少标签。")
+    _health_allowed(resident, tags)
+    resident.tags = tags
+
+
+def _set_id_number(resident: Resident, text: str, given: date | None) -> None:
+    if not text:
         resident.id_number_secret, resident.id_number_index = "", None
+        return
+    number = _checked_id_number(text)
+    if not resident._state.adding and has_refused(resident, Consent.Purpose.ID_NUMBER):
+        raise PeopleError(
+            f"{resident.name}不同意登记身份证号", field="id_number", hint="请留空；本人改主意时先登记授权。"
+        )
+    born = birth_date_of(number)
+    if given not in (None, born):
+        raise PeopleError(
+            "出生日期和身份证号对不上", field="birth_date", hint="请对照证件核对，或把出生日期留空。"
+        )
+    resident.birth_date = born
+    if open_id_number(resident.id_number_secret) != number:
+        resident.id_number_secret, resident.id_number_index = seal_id_number(number)
 
 
 def check_name(value: object) -> str:
@@ -271,6 +286,23 @@ def _seal_phone_if_new(resident: Resident, number: str) -> None:
         resident.phone_secret, resident.phone_index = seal_phone(number)
 
 
+def _set_bank(resident: Resident, number: str) -> None:
+    if number and (resident._state.adding or not has_consent(resident, Consent.Purpose.BANK)):
+        raise PeopleError(
+            "登记银行卡号要先有本人的授权", field="bank", hint="请先在“授权”里登记，纸质的也可以。"
+        )
+    if open_bank(resident.bank_secret) != number:
+        resident.bank_secret, resident.bank_index = seal_bank(number)
+
+
+def _health_allowed(resident: Resident, tags: Sequence[str]) -> None:
+    new = next((tag for tag in tags if is_health(tag) and tag not in resident.tags), "")
+    if new and (resident._state.adding or not has_consent(resident, Consent.Purpose.HEALTH)):
+        raise PeopleError(
+            f"登记“{new}”要先有本人的授权", field="tags", hint="这是健康情况，请先在“授权”里登记。"
+        )
+
+
 def _one_of(value: object, allowed: Sequence[str], field: str, title: str) -> None:
     if value not in allowed:
         raise PeopleError(f"{title}填的不对", field=field, hint="请从下拉表里选。")
@@ -286,26 +318,37 @@ def _plain(resident: Resident) -> dict[str, Any]:
         "status": resident.status,
         "phone": resident.phone_secret,
         "id_number": resident.id_number_secret,
+        "bank": resident.bank_secret,
     }
 
 
 def _save_resident(resident: Resident, *, new: bool = False) -> None:
+    # While keys turn over, the same number may stand under the old index; the database compares one index only.
+    number = open_id_number(resident.id_number_secret)
+    if number and _registered(resident, number) is not None:
+        raise _twice(resident, number)
     try:
         with transaction.atomic():
             resident.save(force_insert=new)
     except IntegrityError as error:
         if "resident_id_number_once" not in str(error):
             raise
-        other = (
-            Resident.objects.filter(place=resident.place, id_number_index=resident.id_number_index)
-            .exclude(pk=resident.pk)
-            .select_related("household")
-            .first()
-        )
-        where = f"，在 {other.household.code} 户（{other.name}）" if other else ""
-        raise PeopleError(
-            f"这个身份证号在本村已经登记{where}", field="id_number", hint="请核对；同一个人不能登记在两户。"
-        ) from error
+        raise _twice(resident, number) from error
+
+
+def _registered(resident: Resident, number: str) -> Resident | None:
+    rows = Resident.objects.filter(
+        place=resident.place, id_number_index__in=id_number_indexes(number), status__in=LIVE
+    )
+    return rows.exclude(pk=resident.pk).select_related("household").first()
+
+
+def _twice(resident: Resident, number: str) -> PeopleError:
+    other = _registered(resident, number)
+    where = f"，在 {other.household.code} 户（{other.name}）" if other else ""
+    return PeopleError(
+        f"这个身份证号在本村已经登记{where}", field="id_number", hint="请核对；同一个人不能登记在两户。"
+    )
 
 
 def _live(household: Household) -> Household:

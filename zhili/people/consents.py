@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from uuid import UUID
 
+from django.db.models import Count, Q
+
 from zhili.people.consent_models import Consent
 from zhili.people.consent_purposes import VERSIONS, NoticeVersion, Purpose, current
 from zhili.people.models import Household, Resident
@@ -83,7 +85,7 @@ def publishes(household: Household) -> bool:
     """Whether the household's name may be written: nobody of it has said no. The legal basis of the masked
     name is 组织法 30; a person's no (个保法 25) takes it off."""
     return not Consent.objects.filter(
-        household=household, purpose=Consent.Purpose.PUBLISH, agreed=False, ended_at=None,
+        resident__household=household, purpose=Consent.Purpose.PUBLISH, agreed=False, ended_at=None,
         resident__status__in=("present", "away"),
     ).exists()  # fmt: skip
 
@@ -91,10 +93,11 @@ def publishes(household: Household) -> bool:
 def counted(place: str) -> dict[str, dict[str, int]]:
     """purpose → {"yes", "no", "withdrawn"}: for the village's overview. One query."""
     found = {one.code: {"yes": 0, "no": 0, "withdrawn": 0} for one in current().purposes}
-    rows = Consent.objects.filter(place=place).values_list("purpose", "agreed", "ended_at", "withdrawn")
-    for code, agreed, ended, withdrawn in rows.order_by():
-        box = found.setdefault(code, {"yes": 0, "no": 0, "withdrawn": 0})
-        if ended is None:
-            box["yes" if agreed else "no"] += 1
-        box["withdrawn"] += withdrawn
+    rows = Consent.objects.filter(place=place).order_by().values("purpose").annotate(
+        yes=Count("pk", filter=Q(ended_at=None, agreed=True)),
+        no=Count("pk", filter=Q(ended_at=None, agreed=False)),
+        withdrawn_count=Count("pk", filter=Q(withdrawn=True)),
+    )  # fmt: skip
+    for row in rows:
+        found[row["purpose"]] = {"yes": row["yes"], "no": row["no"], "withdrawn": row["withdrawn_count"]}
     return found

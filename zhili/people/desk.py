@@ -22,14 +22,15 @@ from django.urls import path, reverse
 from zhili.audit.actions import record
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
-from zhili.common.masking import mask_id, mask_phone
+from zhili.common.masking import mask_bank, mask_id, mask_phone
 from zhili.common.paging import Column, Filter, table
 from zhili.common.policy import may, requires
 from zhili.people import actions, forms
 from zhili.people.access import access_household, access_resident, must, person_of
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import LIVE, delegations_for, groups_of, history, matching, members
-from zhili.people.secrets import open_id_number, open_phone
+from zhili.people.secrets import open_bank, open_id_number, open_phone
+from zhili.people.unmasking import allowed_minors, record_minor_view, sees_minor
 
 
 def household_at(request: HttpRequest, place: str, household_id: UUID, permission: str = "") -> Household:
@@ -40,6 +41,21 @@ def household_at(request: HttpRequest, place: str, household_id: UUID, permissio
     if permission:
         must(request.user, permission, household)
     return household
+
+
+def _shown(one: Resident) -> dict[str, Any]:
+    return {
+        "one": one,
+        "id_number": mask_id(open_id_number(one.id_number_secret)),
+        "phone": mask_phone(open_phone(one.phone_secret)),
+        "bank": mask_bank(open_bank(one.bank_secret)),
+        "live": one.status in LIVE,
+    }
+
+
+def own_family(user: User, household: Household) -> bool:
+    """Whether the household is the person's own."""
+    return user.resident is not None and user.resident.household_id == household.pk
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
@@ -121,12 +137,13 @@ def household(request: HttpRequest, place: str, household_id: UUID) -> HttpRespo
     """One household: people, card, history, who acts for whom, what can be done."""
     found = household_at(request, place, household_id)
     people = members(found, all_ever=True)
-    shown = [
-        {"one": one, "id_number": mask_id(open_id_number(one.id_number_secret)),
-         "phone": mask_phone(open_phone(one.phone_secret)), "live": one.status in LIVE}
-        for one in people
-    ]  # fmt: skip
     user = person_of(request)
+    shown = [_shown(one) for one in people]
+    children = [one for one in people if one.is_minor()]
+    allowed = allowed_minors(user, [one.pk for one in children]) if children else set()
+    for row in shown:
+        row["hidden"] = row["one"] in children and not own_family(user, found) and row["one"].pk not in allowed
+    record_minor_view(user, [one for one in children if one.pk in allowed])
     context = {
         "household": found,
         "place": place,
@@ -145,9 +162,13 @@ def new(request: HttpRequest, place: str) -> HttpResponse:
     user = _at(request, place, "people.change_households")
     form = forms.HouseholdForm(posted(request))
     made: list[Household] = []
-    if saved(
-        request, form, lambda: made.append(actions.add_household(by=user, place=place, **form.cleaned_data))
-    ):
+
+    def open_it() -> None:
+        data = dict(form.cleaned_data)
+        published = not data.pop("unpublished")
+        made.append(actions.add_household(by=user, place=place, published=published, **data))
+
+    if saved(request, form, open_it):
         messages.success(request, f"已立户，户编号 {made[0].code}。")
         return redirect("desk_household", place, made[0].pk)
     back = reverse("desk_households", args=[place])
@@ -216,9 +237,9 @@ def change(request: HttpRequest, place: str, household_id: UUID, verb: str) -> H
 
 @requires("people.edit_households")
 def edit(request: HttpRequest, place: str, household_id: UUID) -> HttpResponse:
-    """组, 住址, 同意公开."""
+    """组, 住址."""
     found = household_at(request, place, household_id, "people.edit_households")
-    initial = {"group": found.group, "address": found.address, "published": found.published}
+    initial = {"group": found.group, "address": found.address}
     form = forms.HouseholdEditForm(posted(request), initial=initial)
     if saved(
         request,
@@ -246,7 +267,11 @@ def add_member(request: HttpRequest, place: str, household_id: UUID) -> HttpResp
 @requires("people.edit_households")
 def member(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     """Change a member; the numbers stand masked, and in clear only for a reason (A-14)."""
-    one = _resident_at(request, place, resident_id, "people.edit_households")
+    one = resident_at(request, place, resident_id, "people.edit_households")
+    if not sees_minor(person_of(request), one):
+        return redirect("desk_minor_ask", place, one.pk)
+    if one.is_minor():
+        record_minor_view(person_of(request), [one])
     initial = {
         "name": one.name, "relation": one.relation, "birth_date": one.birth_date, "status": one.status,
         "tags": "、".join(one.tags),
@@ -260,28 +285,10 @@ def member(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     return _form(request, place, f"修改 {one.name}", form, _back(one.household), "保存")
 
 
-@requires("people.reveal")
-def reveal(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
-    """The complete numbers of one person, after a reason, on record."""
-    one = _resident_at(request, place, resident_id, "people.reveal")
-    form = forms.RevealForm(posted(request))
-    shown: dict[str, str] = {}
-
-    def show() -> None:
-        for field, title in (("id_number", "身份证号"), ("phone", "电话")):
-            shown[title] = actions.reveal(
-                by=person_of(request), resident=one, field=field, reason=form.cleaned_data["reason"]
-            )
-
-    saved(request, form, show)
-    context = {"form": form, "place": place, "one": one, "shown": shown, "back": _back(one.household)}
-    return render(request, "people/desk_reveal.html", context)
-
-
 @requires("people.make_login")
 def login(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     """开通账号 for a villager."""
-    one = _resident_at(request, place, resident_id, "people.make_login")
+    one = resident_at(request, place, resident_id, "people.make_login")
     form = forms.LoginForm(posted(request))
     if saved(
         request,
@@ -295,7 +302,8 @@ def login(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     return _form(request, place, f"为{one.name}开通账号", form, _back(one.household), "开通")
 
 
-def _resident_at(request: HttpRequest, place: str, resident_id: UUID, permission: str) -> Resident:
+def resident_at(request: HttpRequest, place: str, resident_id: UUID, permission: str) -> Resident:
+    """A person of this village that `request`'s user may see and, with `permission`, work on."""
     one = access_resident(request.user, resident_id)
     if one.place != place or not may(request.user, "people.see_households", one):
         raise NotFound("没有这个人。")
@@ -322,6 +330,5 @@ urlpatterns = [
     path("<str:place>/households/<uuid:household_id>/member/", add_member, name="desk_member_new"),
     path("<str:place>/households/<uuid:household_id>/do/<str:verb>/", change, name="desk_household_do"),
     path("<str:place>/residents/<uuid:resident_id>/", member, name="desk_resident"),
-    path("<str:place>/residents/<uuid:resident_id>/numbers/", reveal, name="desk_resident_numbers"),
     path("<str:place>/residents/<uuid:resident_id>/login/", login, name="desk_resident_login"),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from zhili.common.periods import today
+from zhili.people.consents import purposes_for
 from zhili.people.models import Delegation, Household, Resident, User
 from zhili.people.queries import find_user, members, tidy_code
 
@@ -37,13 +38,14 @@ class HouseholdForm(forms.Form):
     birth_date = day("户主出生日期", required=False, help_text="填了身份证号可以不填。")
     phone = forms.CharField(label="户主电话", max_length=30, required=False)
     opened_on = day("立户日期", initial=today)
-    published = forms.BooleanField(label="同意在公示里写名字（遮去一部分）", required=False, initial=True)
+    unpublished = forms.BooleanField(
+        label="本户不同意公示时写名字", required=False, help_text="不同意的只写户编号，积分照样得、照样用。"
+    )
 
 
 class HouseholdEditForm(forms.Form):
     group = forms.CharField(label="组", max_length=20, required=False)
     address = forms.CharField(label="住址", max_length=60, required=False)
-    published = forms.BooleanField(label="同意在公示里写名字（遮去一部分）", required=False)
 
 
 class ResidentForm(forms.Form):
@@ -54,6 +56,7 @@ class ResidentForm(forms.Form):
     id_number = forms.CharField(label="身份证号", max_length=30, required=False)
     birth_date = day("出生日期", required=False, help_text="填了身份证号可以不填。")
     phone = forms.CharField(label="电话", max_length=30, required=False)
+    bank = forms.CharField(label="银行卡号", max_length=30, required=False)
     status = forms.ChoiceField(label="状态", choices=Resident.Status.choices[:2])
     tags = forms.CharField(
         label="标签", max_length=100, required=False, help_text="例如 党员、低保；用顿号隔开。"
@@ -64,8 +67,11 @@ class ResidentForm(forms.Form):
         self.resident = resident
         if resident is not None:
             self.fields["id_number"].help_text = self.fields["phone"].help_text = KEEP
+            self.fields["bank"].help_text = f"要先有本人的授权。{KEEP}"
             if resident.is_head:
                 self.fields.pop("relation")
+        else:
+            self.fields.pop("bank")
 
     def values(self) -> dict[str, Any]:
         """What to hand to the action: a number left empty is not touched, 无 clears it."""
@@ -73,7 +79,9 @@ class ResidentForm(forms.Form):
         data["tags"] = [
             tag for tag in data["tags"].replace("，", "、").replace(",", "、").split("、") if tag.strip()
         ]
-        for name in ("phone", "id_number"):
+        for name in ("phone", "id_number", "bank"):
+            if name not in data:
+                continue
             if data[name] == "无":
                 data[name] = ""
             elif not data[name] and self.resident is not None:
@@ -171,10 +179,69 @@ class LeaveForm(_OfHousehold):
     basis = basis("户口迁出")
 
 
-class RevealForm(forms.Form):
+class UnmaskForm(forms.Form):
+    """One field of one person, with a reason (A-14)."""
+
+    field = forms.ChoiceField(
+        label="看哪一个号码", choices=[("id_number", "身份证号"), ("phone", "电话"), ("bank", "银行卡号")],
+        widget=forms.RadioSelect,
+    )  # fmt: skip
     reason = forms.CharField(
         label="为什么要看", max_length=100, min_length=2, help_text="例如：高龄补贴核对。会留下记录。"
     )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label="为什么要看", max_length=100, min_length=2, help_text="例如：办理入学证明。会留下记录。"
+    )
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(label="查下来是怎么回事", max_length=200, min_length=2)
+
+
+ANSWERS = [("yes", "同意"), ("no", "不同意"), ("", "这次不答")]
+
+
+class ConsentForm(forms.Form):
+    """One question per purpose, nothing ticked beforehand; who answered, on which paper."""
+
+    channel = forms.ChoiceField(
+        label="怎么答复的", choices=[("desk", "当面"), ("paper", "纸质授权书")], widget=forms.RadioSelect
+    )
+    given_by = forms.ChoiceField(label="谁答复的", widget=forms.RadioSelect)
+    giver = forms.ChoiceField(label="监护人或代办人", required=False)
+    paper_number = forms.CharField(
+        label="授权书编号", max_length=30, required=False, help_text="纸质的必填，印在右上角。"
+    )
+    sheet = forms.FileField(
+        label="授权书照片", required=False, max_length=120, help_text="拍清楚签名；加密保存，看一次记一次。"
+    )
+
+    def __init__(self, *args: Any, resident: Resident, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.purposes = purposes_for(resident)
+        child = resident.is_minor()
+        who = [("guardian", "监护人")] if child else [("person", "本人"), ("delegate", "代办人")]
+        self.fields["given_by"].choices = who  # type: ignore[attr-defined]
+        self.fields["channel"].initial, self.fields["given_by"].initial = "desk", who[0][0]
+        self.people = [one for one in members(resident.household) if one.pk != resident.pk and not one.is_minor()]
+        people = [(str(one.pk), one.name) for one in self.people]
+        self.fields["giver"].choices = [("", "没有"), *people]  # type: ignore[attr-defined]
+        for one in self.purposes:
+            self.fields[f"p_{one.code}"] = forms.ChoiceField(
+                label=one.title, choices=ANSWERS, required=False, widget=forms.RadioSelect, help_text=one.what
+            )
+
+    def answers(self) -> dict[str, bool]:
+        """purpose → yes or no, of those answered."""
+        given = {one.code: self.cleaned_data.get(f"p_{one.code}", "") for one in self.purposes}
+        return {code: said == "yes" for code, said in given.items() if said}
+
+    def who_gave(self) -> Resident | None:
+        """The guardian or delegate chosen."""
+        return next((one for one in self.people if str(one.pk) == self.cleaned_data.get("giver")), None)
 
 
 class UserField(forms.CharField):

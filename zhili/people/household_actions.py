@@ -19,6 +19,7 @@ from zhili.audit.actions import record
 from zhili.common.ids import new_token
 from zhili.common.periods import today
 from zhili.people.access import must
+from zhili.people.consent_effects import refresh_published
 from zhili.people.errors import PeopleError
 from zhili.people.models import Household, HouseholdChange, Resident, User
 from zhili.people.queries import LIVE, tidy_code
@@ -69,6 +70,8 @@ def split_household(
         if one.relation not in Resident.Relation.values or (one.relation == "head") != (one.pk == _key(head)):
             raise PeopleError("与新户主的关系填的不对", field="relations", hint="请从下拉表里选。")
     Resident.objects.bulk_update(leaving.values(), ["household", "relation"])
+    refresh_published(household)
+    refresh_published(new)
     ids = [str(one) for one in leaving]
     write_change(household, Kind.SPLIT, on=on, basis=basis, by=by, other=new, residents=ids)
     write_change(new, Kind.OPEN, on=on, basis=basis, by=by, other=household, residents=ids)
@@ -94,6 +97,7 @@ def merge_households(
     # The relations are those to a head who is a head no longer; the clerk sets the new ones by hand.
     moved = list(household.residents.filter(status__in=LIVE).values_list("pk", flat=True))
     Resident.objects.filter(pk__in=moved).update(household=into, relation=Resident.Relation.OTHER)
+    refresh_published(into)
     _end(household, Household.Status.MERGED, on, successor=into)
     ids = [str(one) for one in moved]
     write_change(household, Kind.MERGE, on=on, basis=basis, by=by, other=into, residents=ids)

@@ -15,12 +15,24 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from zhili.common.masking import mask_id, mask_phone
+from zhili.common.masking import mask_bank, mask_id, mask_phone
+from zhili.people.consent_effects import is_health
+from zhili.people.consent_models import Consent
+from zhili.people.consents import consenting, refusing
 from zhili.people.models import Household, Resident
 from zhili.people.queries import LIVE, initials
-from zhili.people.secrets import id_number_index, open_id_number, open_phone, seal_id_number, seal_phone
+from zhili.people.secrets import (
+    id_number_indexes,
+    open_bank,
+    open_id_number,
+    open_phone,
+    seal_bank,
+    seal_id_number,
+    seal_phone,
+)
 from zhili.people.workbook import WANTED, Line, Lines
 
+P = Consent.Purpose
 HEAD: Final = Resident.Relation.HEAD.value
 TITLES: Final = {key: names[0] for key, names in WANTED.items()}
 
@@ -49,6 +61,7 @@ class Plan:
     changed_households: list[Household] = field(default_factory=list)
     changed_residents: list[Resident] = field(default_factory=list)
     touched: list[Household] = field(default_factory=list)
+    refusals: list[Resident] = field(default_factory=list)
     unchanged: int = 0
 
     @property
@@ -69,16 +82,25 @@ class _Stored:
     households: dict[str, Household]
     people: dict[UUID, list[Resident]]
     by_number: dict[bytes, Resident]
+    # Who has said yes to a bank account, yes to health tags, no to an ID number, no to the name in public.
+    bank: set[UUID] = field(default_factory=set)
+    health: set[UUID] = field(default_factory=set)
+    no_number: set[UUID] = field(default_factory=set)
+    no_name: set[UUID] = field(default_factory=set)
+
+    def numbered(self, numbers: dict[int, list[bytes]], line: Line) -> Resident | None:
+        """Who has the ID number of this line, under whichever index key it is stored."""
+        return next((self.by_number[one] for one in numbers.get(line.row, []) if one in self.by_number), None)
 
 
 def plan(place: str, lines: Lines) -> Plan:
     """Check the lines together and against the village; two queries. Reads only."""
     found = Plan()
     faults = Lines(lines.header, lines.lines, [], [])
-    numbers = {line.row: id_number_index(line.id_number) for line in lines.lines if line.id_number}
+    numbers = {line.row: id_number_indexes(line.id_number) for line in lines.lines if line.id_number}
     _complete(faults)
     _once(faults)
-    stored = _stored(place, lines, set(numbers.values()))
+    stored = _stored(place, lines, {index for both in numbers.values() for index in both})
     for code, group in _by_code(lines.lines).items():
         _one_head(faults, code, group)
         _same_household(faults, group)
@@ -173,11 +195,16 @@ def _stored(place: str, lines: Lines, numbers: set[bytes]) -> _Stored:
         stored.people.setdefault(one.household_id, []).append(one)
         if one.id_number_index:
             stored.by_number[bytes(one.id_number_index)] = one
+    everybody = {one.pk for people in stored.people.values() for one in people}
+    stored.bank = consenting(place, everybody, P.BANK)
+    stored.health = consenting(place, everybody, P.HEALTH)
+    stored.no_number = refusing(place, everybody, P.ID_NUMBER)
+    stored.no_name = refusing(place, everybody, P.PUBLISH)
     return stored
 
 
-def _elsewhere(faults: Lines, line: Line, numbers: dict[int, bytes], stored: _Stored) -> bool:
-    known = stored.by_number.get(numbers.get(line.row, b""))
+def _elsewhere(faults: Lines, line: Line, numbers: dict[int, list[bytes]], stored: _Stored) -> bool:
+    known = stored.numbered(numbers, line)
     if known is None or known.household.code == line.code:
         return False
     said = f"这个身份证号已经登记在 {known.household.code} 户（{known.name}）"
@@ -191,7 +218,7 @@ def _plan_new(
     place: str,
     code: str,
     group: list[Line],
-    numbers: dict[int, bytes],
+    numbers: dict[int, list[bytes]],
     stored: _Stored,
 ) -> None:
     said = {key: next((line.values[key] for line in group if line.values[key] is not None), None)
@@ -208,8 +235,11 @@ def _plan_new(
     )
     for line in group:
         _no_masks(faults, line)
+        _consented(faults, line, None, stored)
         if not _elsewhere(faults, line, numbers, stored):
             found.new_residents.append(_new_resident(household, line))
+            if not household.published and line.relation == HEAD:
+                found.refusals.append(found.new_residents[-1])
 
 
 def _plan_known(
@@ -217,17 +247,17 @@ def _plan_known(
     faults: Lines,
     household: Household,
     group: list[Line],
-    numbers: dict[int, bytes],
+    numbers: dict[int, list[bytes]],
     stored: _Stored,
 ) -> None:
     people = stored.people.get(household.pk, [])
     head = next((one for one in people if one.is_head), None)
-    touched = _change_household(found, household, group)
+    touched = _change_household(found, household, group) | _published(found, faults, household, group, head, stored)
     taken: set[UUID] = set()
     for line in group:
         if _elsewhere(faults, line, numbers, stored):
             continue
-        known = _match(line, people, stored.by_number.get(numbers.get(line.row, b"")), taken)
+        known = _match(line, people, stored.numbered(numbers, line), taken)
         if line.relation == HEAD and head is not None and (known is None or known.pk != head.pk):
             said = f"户编号 {household.code} 已是{head.name}户，表里的户主是{line.name}"
             faults.fault(line, "code", said, "换户主请在系统里办理；如果是另一户，请换户编号。")
@@ -242,6 +272,7 @@ def _plan_known(
             continue
         if known is None:
             _no_masks(faults, line)
+            _consented(faults, line, None, stored)
             found.new_residents.append(_new_resident(household, line))
             found.changes.append(
                 Change(line.row + 1, household.code, line.name or "", "new_resident", after="新增成员")
@@ -249,6 +280,7 @@ def _plan_known(
             touched = True
         else:
             taken.add(known.pk)
+            _consented(faults, line, known, stored)
             touched |= _change_resident(found, faults, known, line)
     if touched:
         found.touched.append(household)
@@ -287,7 +319,7 @@ def _no_masks(faults: Lines, line: Line) -> None:
 
 def _change_household(found: Plan, household: Household, group: list[Line]) -> bool:
     changed = False
-    for key in ("group", "address", "published"):
+    for key in ("group", "address"):
         line = next((one for one in group if one.values[key] is not None), None)
         before = getattr(household, key)
         if line is None or line.values[key] == before:
@@ -310,6 +342,33 @@ def _change_household(found: Plan, household: Household, group: list[Line]) -> b
     return changed
 
 
+def _published(
+    found: Plan, faults: Lines, household: Household, group: list[Line], head: Resident | None, stored: _Stored
+) -> bool:
+    """A table may bring a no; it may not take back the no somebody gave (个保法 15, 25)."""
+    line = next((one for one in group if one.values["published"] is not None), None)
+    if line is None or line.values["published"] == household.published:
+        return False
+    if line.values["published"] or head is None:
+        said = "这一户有人不同意公示名字，不能用表格改" if line.values["published"] else "这一户没有户主"
+        faults.fault(line, "published", said, "要改请本人在“我的授权”里答复，或到村里填授权书。")
+        return False
+    found.refusals.append(head)
+    found.changes.append(Change(line.row + 1, household.code, "", "changed", TITLES["published"], "是", "否"))
+    return True
+
+
+def _consented(faults: Lines, line: Line, known: Resident | None, stored: _Stored) -> None:
+    """What the person has not allowed, or has forbidden, is not taken in from a table either (P-03)."""
+    if line.bank and (known is None or known.pk not in stored.bank):
+        faults.fault(line, "bank", "还没有本人的银行卡授权", "请先在系统里登记授权，再导入；或把这一格清空。")
+    if known is not None and line.id_number and known.pk in stored.no_number:
+        faults.fault(line, "id_number", "本人不同意登记身份证号", "请把这一格清空。")
+    new = next((tag for tag in line.tags or [] if is_health(tag) and (known is None or tag not in known.tags)), "")
+    if new and (known is None or known.pk not in stored.health):
+        faults.fault(line, "tags", f"登记“{new}”要先有本人的授权", "这是健康情况，请先登记授权，再导入。")
+
+
 def _change_resident(found: Plan, faults: Lines, one: Resident, line: Line) -> bool:
     changed = False
 
@@ -328,8 +387,12 @@ def _change_resident(found: Plan, faults: Lines, one: Resident, line: Line) -> b
         setattr(one, key, new)
         note(key, before, _shown(one, key))
     one.pinyin = initials(one.name)
-    number, phone = open_id_number(one.id_number_secret), open_phone(one.phone_secret)
-    for key, mask, stored in (("id_number", mask_id, number), ("phone", mask_phone, phone)):
+    number, phone, bank = (
+        open_id_number(one.id_number_secret), open_phone(one.phone_secret), open_bank(one.bank_secret)
+    )  # fmt: skip
+    for key, mask, stored in (
+        ("id_number", mask_id, number), ("phone", mask_phone, phone), ("bank", mask_bank, bank),
+    ):  # fmt: skip
         text = line.masked.get(key, "")
         if "*" in text and text != mask(stored):
             faults.fault(line, key, "遮住的号码和登记的对不上", "请填完整号码，或留空表示不改。")
@@ -339,6 +402,9 @@ def _change_resident(found: Plan, faults: Lines, one: Resident, line: Line) -> b
     if line.phone and line.phone != phone:
         one.phone_secret, one.phone_index = seal_phone(line.phone)
         note("phone", mask_phone(phone), mask_phone(line.phone))
+    if line.bank and line.bank != bank:
+        one.bank_secret, one.bank_index = seal_bank(line.bank)
+        note("bank", mask_bank(bank), mask_bank(line.bank))
     if changed:
         found.changed_residents.append(one)
     else:

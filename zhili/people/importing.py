@@ -32,18 +32,20 @@ from zhili.common.spreadsheets import (
     write_workbook,
 )
 from zhili.people.access import must
+from zhili.people.consent_actions import record_refusals
+from zhili.people.consent_models import Consent
 from zhili.people.errors import PeopleError
 from zhili.people.import_plan import Change, Plan, plan
 from zhili.people.models import Household, HouseholdChange, ImportRun, Resident, User
 from zhili.people.queries import LIVE
-from zhili.people.secrets import open_id_number, open_phone, rows_digest
+from zhili.people.secrets import open_id_number, open_phone, rows_digests
 from zhili.people.workbook import COLUMNS, HELP, KEYS, CellError, Lines, read_lines
 
 KIND: Final = "households"
 LIMITS: Final = Limits(file_bytes=10 * 1024 * 1024, rows=21_000)
-_HOUSEHOLD: Final = ("group", "address", "published")
+_HOUSEHOLD: Final = ("group", "address")
 _RESIDENT: Final = (
-    "name", "pinyin", "birth_date", "relation", "status", "tags", "phone_secret", "phone_index",
+    "name", "pinyin", "birth_date", "relation", "status", "tags", "phone_secret", "phone_index", "bank_secret", "bank_index",
     "id_number_secret", "id_number_index",
 )  # fmt: skip
 
@@ -112,11 +114,11 @@ def read_households(data: bytes, filename: str, place: str) -> DryRun:
     if not lines.lines:
         raise SpreadsheetError("表头下面没有内容", hint="请从表头下面一行开始填，每人一行。")
     sha256 = hashlib.sha256(data).hexdigest()
-    digest = _digest(place, lines)
+    digests = _digests(place, lines)
     runs = ImportRun.objects.filter(place=place, kind=KIND).select_related("by")
-    repeated = runs.filter(sha256=sha256).first() or runs.filter(rows_digest=digest).first()
+    repeated = runs.filter(sha256=sha256).first() or runs.filter(rows_digest__in=digests).first()
     return DryRun(
-        place=place, filename=filename[:120], sha256=sha256, digest=digest, lines=lines, sheet=book.first,
+        place=place, filename=filename[:120], sha256=sha256, digest=digests[0], lines=lines, sheet=book.first,
         plan=plan(place, lines), remarks=[*book.remarks, *lines.remarks], repeated=repeated,
     )  # fmt: skip
 
@@ -162,7 +164,7 @@ def _refuse_repeat(dry_run: DryRun) -> None:
 
 
 def _write(fresh: Plan, dry_run: DryRun, by: User | None) -> None:
-    """Six statements: households and residents new and changed, history."""
+    """A fixed number of statements: households and residents new and changed, history."""
     on = today()
     Household.objects.bulk_create(fresh.new_households)
     Resident.objects.bulk_create(fresh.new_residents)
@@ -175,6 +177,7 @@ def _write(fresh: Plan, dry_run: DryRun, by: User | None) -> None:
         Resident.objects.bulk_create(
             fresh.changed_residents, update_conflicts=True, unique_fields=["id"], update_fields=_RESIDENT
         )
+    record_refusals(by, fresh.refusals, Consent.Channel.SHEET)
     opened = {household.pk for household in fresh.new_households}
     touched = {one.pk: one for one in fresh.new_households}
     touched |= {household.pk: household for household in fresh.touched}
@@ -187,13 +190,13 @@ def _write(fresh: Plan, dry_run: DryRun, by: User | None) -> None:
     )  # fmt: skip
 
 
-def _digest(place: str, lines: Lines) -> str:
+def _digests(place: str, lines: Lines) -> list[str]:
     rows = sorted(
         json.dumps([{**line.values, **{f"*{k}": v for k, v in line.masked.items()}}], ensure_ascii=False,
                    sort_keys=True, default=str)
         for line in lines.lines
     )  # fmt: skip
-    return rows_digest(f"{KIND}|{place}|" + "\n".join(rows))
+    return rows_digests(f"{KIND}|{place}|" + "\n".join(rows))
 
 
 def corrected_file(dry_run: DryRun) -> bytes:
@@ -259,7 +262,9 @@ def record_export(*, by: User, place: str, reveal: bool, reason: str) -> None:
 
 
 def _row(one: Resident, head: str, reveal: bool) -> list[Any]:
+    child = one.is_minor()
     number, phone = open_id_number(one.id_number_secret), open_phone(one.phone_secret)
+    reveal = reveal and not child
     values: Mapping[str, Any] = {
         "group": one.household.group,
         "code": one.household.code,
@@ -267,7 +272,8 @@ def _row(one: Resident, head: str, reveal: bool) -> list[Any]:
         "name": one.name,
         "relation": one.get_relation_display(),
         "id_number": number if reveal else mask_id(number),
-        "birth_date": one.birth_date.isoformat() if one.birth_date else None,
+        # A child's day of birth leaves the system with nobody (P-07); an empty cell changes nothing when it comes back.
+        "birth_date": one.birth_date.isoformat() if one.birth_date and not child else None,
         "phone": phone if reveal else mask_phone(phone),
         "address": one.household.address,
         "status": "外出" if one.status == Resident.Status.AWAY else "在村",

@@ -5,17 +5,22 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 
-from zhili.common.errors import NotFound
+from zhili.common.errors import NotFound, ZhiliError
+from zhili.common.periods import today
 from zhili.common.policy import may, signed_in
 from zhili.people import actions, forms
 from zhili.people.access import access_delegation, person_of
+from zhili.people.consent_actions import answer_consents
+from zhili.people.consent_purposes import current
+from zhili.people.consents import consents_of, outstanding, purposes_for
 from zhili.people.desk import posted, saved
-from zhili.people.models import Delegation, Household
-from zhili.people.queries import delegations_for, members
+from zhili.people.models import Delegation, Household, Resident, User
+from zhili.people.queries import LIVE, delegations_for, members
 
 
 @signed_in
@@ -64,6 +69,61 @@ def revoke(request: HttpRequest, delegation_id: UUID) -> HttpResponse:
 
 
 @signed_in
+def consents(request: HttpRequest, resident_id: UUID | None = None) -> HttpResponse:
+    """我的授权: every purpose with its two buttons; one tap answers, one tap takes it back (P-04).
+
+    With an id: of a child of the own household, or of somebody who delegated everything to me.
+    """
+    user = person_of(request)
+    own = user.resident
+    others = _answers_for(user)
+    one = own if resident_id is None else next((other for other in others if other.pk == resident_id), None)
+    if resident_id is not None and one is None:
+        raise NotFound("没有这个人。")
+    if one is not None and request.method == "POST":
+        agreed = request.POST.get("agreed") == "1"
+        try:
+            with transaction.atomic():
+                made = answer_consents(
+                    by=user, resident=one, answers={request.POST.get("purpose", ""): agreed}, channel="phone"
+                )
+            if made:
+                messages.success(
+                    request, "已记下：同意。随时可以撤回。" if agreed else "已记下：不同意，马上生效。"
+                )
+        except ZhiliError as error:
+            messages.error(request, str(error))
+        return redirect(request.path)
+    standing = consents_of(one.place, [one.pk]) if one else {}
+    open_codes = {purpose.code for purpose in outstanding(one)} if one else set()
+    rows = [
+        {"purpose": purpose, "now": standing.get((one.pk, purpose.code)), "again": purpose.code in open_codes}
+        for purpose in (purposes_for(one) if one else ())
+        if one is not None
+    ]
+    context = {
+        "one": one,
+        "own": one == own,
+        "rows": rows,
+        "others": others if one == own else [],
+        "version": current(),
+    }
+    return render(request, "people/m_consents.html", context)
+
+
+def _answers_for(user: User) -> list[Resident]:
+    """The children of the own household and the people who delegated everything to this person today."""
+    day = today()
+    given = Delegation.objects.filter(
+        delegate=user, scope="all", revoked_on=None, valid_from__lte=day, valid_to__gte=day
+    ).select_related("principal__household")
+    found = [one.principal for one in given if not one.principal.is_minor() and one.principal.status in LIVE]
+    if user.resident is not None and not user.resident.is_minor():
+        found += [one for one in members(user.resident.household) if one.is_minor()]
+    return found
+
+
+@signed_in
 def card(request: HttpRequest, token: str) -> HttpResponse:
     """What a scanned card opens: field workers go on to what that household did, other staff to its page at the desk,
     its own people to theirs (N-07).
@@ -85,5 +145,7 @@ urlpatterns = [
     path("household/", household, name="m_household"),
     path("delegations/", delegations, name="m_delegations"),
     path("delegations/<uuid:delegation_id>/end/", revoke, name="m_delegation_end"),
+    path("consents/", consents, name="m_consents"),
+    path("consents/<uuid:resident_id>/", consents, name="m_consents_of"),
     path("card/<str:token>/", card, name="m_card"),
 ]

@@ -30,7 +30,7 @@ from zhili.common.spreadsheets import (
 )
 from zhili.people.models import Resident
 from zhili.people.queries import tidy_code
-from zhili.people.secrets import check_phone
+from zhili.people.secrets import check_bank, check_phone
 
 Relation = Resident.Relation
 MAX_ROWS: Final = 20_000
@@ -51,6 +51,7 @@ WANTED: Final[dict[str, tuple[str, ...]]] = {
     "status": ("状态", "在村情况", "居住状态", "居住情况"),
     "published": ("同意公开", "是否同意公开", "同意公示", "是否公开"),
     "tags": ("标签", "人员标签", "人员类别"),
+    "bank": ("银行卡号", "银行账号", "银行卡", "银行帐号", "社保卡银行账号", "一卡通账号"),
 }  # fmt: skip
 CARRIED: Final = (
     "group",
@@ -83,7 +84,7 @@ HELP: Final = (
         "户主也要有一行，“与户主关系”填 户主。一户的人排在一起，户编号可以每行都填，也可以只填第一行。",
     ),
     ("户编号", "印在积分卡上。已经用过的编号不能再给别的户；换户主、分户、并户请在系统里办理，不要改表。"),
-    ("身份证号、电话", "先把整列设为文本格式再填，否则 Excel 会改掉后几位。没有就留空。"),
+    ("身份证号、电话、银行卡号", "先把整列设为文本格式再填，否则 Excel 会改掉后几位。没有就留空。"),
     ("再次导入", "认得已经登记的人：一样的不动，不一样的先列出来给您看，空着的格子不会清掉原来的内容。"),
     ("遮住的号码", "导出的表里号码是遮住的（5****4），原样留着就行，表示不改。"),
 )
@@ -336,6 +337,7 @@ _READERS: Final[dict[str, Callable[[Cell, Line], Any]]] = {
     "status": _one_of(_STATUS, "请写 在村 或 外出；去世、迁出请在系统里办理。"),
     "published": _one_of(_YES_NO, "请写 是 或 否。"),
     "tags": _read_tags,
+    "bank": _read_number("bank", check_bank),
 }
 
 

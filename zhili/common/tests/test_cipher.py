@@ -13,6 +13,7 @@ from zhili.common.cipher import (
     CipherError,
     Keyring,
     blind_index,
+    blind_indexes,
     decrypt,
     encrypt,
     needs_new_key,
@@ -140,7 +141,7 @@ def test_an_overlong_text_is_refused(ring):
 def test_the_blind_index_finds_equals_within_one_purpose(ring, tmp_path):
     """K-05: equal for equal texts, different by purpose and by county."""
     found = blind_index(ring, PHONE, "13800138000")
-    assert len(found) == 32
+    assert len(found) == 34 and found[:2] == bytes([1 if ring.profile == "intl" else 2, 1])
     assert found == blind_index(ring, PHONE, "13800138000")
     assert found != blind_index(ring, PHONE, "13800138001")
     assert found != blind_index(ring, "people.resident.id", "13800138000")
@@ -151,7 +152,7 @@ def test_the_blind_index_finds_equals_within_one_purpose(ring, tmp_path):
 def test_the_index_is_not_a_plain_digest(ring):
     """K-05: without the key the brute force of 1.3 finds nothing."""
     guesses = {digest(alg, b"13800138000") for alg in ("sha256", "sm3")}
-    assert blind_index(ring, PHONE, "13800138000") not in guesses
+    assert blind_index(ring, PHONE, "13800138000")[2:] not in guesses
 
 
 def test_keys_turn_over_and_old_values_still_open(ring, tmp_path):
@@ -162,7 +163,8 @@ def test_keys_turn_over_and_old_values_still_open(ring, tmp_path):
     assert decrypt(newer, PHONE, token) == "13800138000"
     assert needs_new_key(newer, token)
     assert not needs_new_key(newer, encrypt(newer, PHONE, "13800138000"))
-    assert blind_index(newer, PHONE, "1") == blind_index(ring, PHONE, "1")
+    assert blind_index(newer, PHONE, "1") != blind_index(ring, PHONE, "1")
+    assert blind_indexes(newer, PHONE, "1") == [blind_index(newer, PHONE, "1"), blind_index(ring, PHONE, "1")]
     with pytest.raises(CipherError):
         decrypt(ring, PHONE, encrypt(newer, PHONE, "13800138000"))
 
@@ -174,6 +176,20 @@ def test_the_profile_can_change_without_a_flag_day(tmp_path):
     gm = ring.rotated(tmp_path / "keys.json", profile="gm")
     assert decrypt(gm, PHONE, token) == "13800138000"
     assert encrypt(gm, PHONE, "1").startswith("v1:sm4gcm:k2:")
+    assert [index[:2] for index in blind_indexes(gm, PHONE, "1")] == [b"\x02\x02", b"\x01\x01"]
+
+
+def test_old_keys_go_to_an_archive_and_open_nothing_here_any_more(ring, tmp_path):
+    """K-04: what still needs the old key is a backup, and it needs the archive."""
+    token = encrypt(ring, PHONE, "13800138000")
+    path = tmp_path / "keys.json"
+    alone, archive = ring.rotated(path).retired(path)
+    assert not alone.turning and alone == Keyring.load(path)
+    with pytest.raises(CipherError):
+        decrypt(alone, PHONE, token)
+    assert decrypt(Keyring.load(archive), PHONE, token) == "13800138000"
+    assert blind_index(ring, PHONE, "1") not in blind_indexes(alone, PHONE, "1")
+    assert stat.S_IMODE(os.stat(archive).st_mode) == 0o600
 
 
 def test_the_key_file_is_for_its_owner_only(ring, tmp_path):
@@ -213,10 +229,12 @@ def test_a_missing_key_file_is_said_plainly(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda stored: stored.pop("index"),
+        lambda stored: stored.pop("indexes"),
+        lambda stored: stored.update(indexes={"i1": {"alg": "md5", "key": stored["indexes"]["i1"]["key"]}}),
+        lambda stored: stored.update(indexes={"i300": stored["indexes"]["i1"]}, current_index="i300"),
         lambda stored: stored.update(current="k7"),
         lambda stored: stored.update(keys={}),
-        lambda stored: stored.update(index="AAAA"),
+        lambda stored: stored["indexes"]["i1"].update(key="AAAA"),
         lambda stored: stored["keys"].update(k1="!"),
         lambda stored: stored.update(keys=[]),
         lambda stored: stored.update(profile="rot13"),

@@ -117,14 +117,14 @@ def test_seeing_a_number_in_clear_needs_a_reason_and_is_on_record(cast: SimpleNa
     """M-06, A-14."""
     resident = actions.edit_resident(by=cast.clerk, resident=cast.head.resident, id_number=id_number(9))
     with pytest.raises(PeopleError, match="为什么"):
-        actions.reveal(by=cast.clerk, resident=resident, field="id_number", reason=" ")
+        actions.unmask(by=cast.clerk, resident=resident, field="id_number", reason=" ")
     for person in (cast.villager, cast.supervisor, cast.township, cast.stranger_clerk, cast.system_admin):
         with pytest.raises(NotAllowed):
-            actions.reveal(by=person, resident=resident, field="id_number", reason="核对")
-    assert not Entry.objects.filter(action="people.reveal").exists()
-    shown = actions.reveal(by=cast.clerk, resident=resident, field="id_number", reason="高龄补贴核对")
+            actions.unmask(by=person, resident=resident, field="id_number", reason="核对")
+    assert not Entry.objects.filter(action="people.unmask").exists()
+    shown = actions.unmask(by=cast.clerk, resident=resident, field="id_number", reason="高龄补贴核对")
     assert shown == id_number(9)
-    assert audited("people.reveal").detail == {"field": "id_number", "reason": "高龄补贴核对"}
+    assert audited("people.unmask").detail == {"field": "id_number", "reason": "高龄补贴核对"}
 
 
 def test_a_split_makes_a_new_household_with_its_own_head(cast: SimpleNamespace):

@@ -39,9 +39,13 @@ MATRIX = {
     "people.change_households": {"clerk"},
     "people.import": {"clerk"},
     "people.reveal": {"clerk"},
+    "people.record_consent": {"clerk"},
+    "people.see_consents": {"clerk", "supervisor"},
+    "people.allow_minor": {"supervisor"},
     "people.delegate": {"clerk"},
 }
 PLACE_MATRIX = {
+    "people.see_alarms": {"security_admin"},
     "people.see_roles": {
         "clerk", "supervisor", "township", "county", "system_admin", "security_admin", "audit_admin",
     },
