@@ -35,11 +35,22 @@ class Pooler:
     def connect(self) -> psycopg.Connection:
         # In transaction mode a prepared statement may be another server's.
         return psycopg.connect(
-            host=str(self.folder), port=PORT, user=self.user, dbname=self.database, autocommit=True, prepare_threshold=None
+            host=str(self.folder),
+            port=PORT,
+            user=self.user,
+            dbname=self.database,
+            autocommit=True,
+            prepare_threshold=None,
         )
 
     def as_django(self) -> dict[str, Any]:
-        return {"NAME": self.database, "HOST": str(self.folder), "PORT": str(PORT), "PASSWORD": "", "DISABLE_SERVER_SIDE_CURSORS": True}
+        return {
+            "NAME": self.database,
+            "HOST": str(self.folder),
+            "PORT": str(PORT),
+            "PASSWORD": "",
+            "DISABLE_SERVER_SIDE_CURSORS": True,
+        }
 
 
 def find() -> tuple[str, dict[str, str]]:
@@ -56,19 +67,27 @@ def find() -> tuple[str, dict[str, str]]:
 
 def _fetch(home: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise AssertionError("PgBouncer is not installed and this machine has no apt-get: install it (1.18 or newer)")
+        raise AssertionError(
+            "PgBouncer is not installed and this machine has no apt-get: install it (1.18 or newer)"
+        )
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         for again in (False, True):
             if again:
                 subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
             fetched = subprocess.run(
-                ["apt-get", "download", "-qq", *PACKAGES], cwd=folder, capture_output=True, text=True, check=False
+                ["apt-get", "download", "-qq", *PACKAGES],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if fetched.returncode == 0:
                 break
         else:
-            raise AssertionError(f"PgBouncer is not installed and cannot be fetched: {fetched.stderr.strip()[-300:]}")
+            raise AssertionError(
+                f"PgBouncer is not installed and cannot be fetched: {fetched.stderr.strip()[-300:]}"
+            )
         part = home.with_suffix(f".{os.getpid()}")
         for package in Path(folder).glob("*.deb"):
             subprocess.run(["dpkg", "-x", str(package), str(part)], check=True)

@@ -22,7 +22,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 def visible(db: psycopg.Connection) -> int:
     return sum(
-        db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - constants of this file
+        db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         for table in ("people_household", "people_resident", "places_villagesettings", "people_membership")
     )
 
@@ -140,7 +140,9 @@ def test_pages_through_the_pool_show_the_own_village(pool: Pooler, django_db_blo
                 client.force_login(User.objects.get(username=username), BACKEND)
             for _ in range(6):
                 text = client.get("/m/household/").content.decode()
-                wrong.extend(f"{username} saw {n}" for w, n in names.items() if n in text and not same(w, username))
+                wrong.extend(
+                    f"{username} saw {n}" for w, n in names.items() if n in text and not same(w, username)
+                )
                 if "演示" not in text:
                     wrong.append(f"{username} saw nobody")
         finally:
