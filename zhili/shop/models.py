@@ -399,11 +399,13 @@ class OrderLine(models.Model):
 
 
 class Pin(models.Model):
-    """A household's four to six digits for amounts above the cap (N-07). Hashed; wrong tries wait longer and longer."""
+    """A household's four to six digits for amounts above the cap (N-07). Sealed with the county's keys, since any plain
+    digest of six digits is found by trying; wrong tries wait longer and longer."""
 
-    household = models.OneToOneField("people.Household", models.PROTECT, primary_key=True, related_name="pin")
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    household = models.OneToOneField("people.Household", models.PROTECT, related_name="pin")
     place = models.CharField("区划", max_length=14)
-    hash = models.CharField("指纹", max_length=200)
+    sealed = models.TextField("密码（加密）")
     wrong = models.PositiveSmallIntegerField("连错次数", default=0)
     wait_until = models.DateTimeField("可再试", null=True, blank=True)
     set_by = models.ForeignKey("people.User", models.PROTECT, related_name="+")

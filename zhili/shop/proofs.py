@@ -14,7 +14,7 @@ from typing import Final
 from django.db import transaction
 
 from zhili.audit.actions import record
-from zhili.common.cipher import blind_index
+from zhili.common.cipher import decrypt
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 from zhili.common.points import format_points
@@ -99,7 +99,7 @@ def set_pin(*, by: User, household: Household, pin: str) -> None:
     with transaction.atomic():
         Pin.objects.update_or_create(
             household=household,
-            defaults={"place": household.place, "hash": _hash(household, digits), "wrong": 0, "wait_until": None,
+            defaults={"place": household.place, "sealed": encrypt(keyring(), PURPOSE, digits), "wrong": 0, "wait_until": None,
                       "set_by": by, "set_at": now()},
         )  # fmt: skip
         record("shop.set_pin", by=by, place=household.place, target=household)
@@ -119,7 +119,7 @@ def pin_is_right(household: Household, pin: str) -> bool:
             raise ShopError(
                 f"密码错得太多，请 {minutes} 分钟后再试", field="pin", hint="可以改用签名照片。", word="proof"
             )
-        right = hmac.compare_digest(row.hash, _hash(household, pin.strip()))
+        right = _same(row, pin)
         row.wrong = 0 if right else row.wrong + 1
         late = row.wrong - FREE_TRIES
         row.wait_until = moment + timedelta(minutes=min(WAIT_MAX_MINUTES, 2**late)) if late >= 0 else None
@@ -130,9 +130,8 @@ def pin_is_right(household: Household, pin: str) -> bool:
 def _matches(household: Household, pin: str) -> bool:
     row = Pin.objects.filter(household=household).first()
     waiting = row is not None and row.wait_until is not None and row.wait_until > now()
-    return row is not None and not waiting and hmac.compare_digest(row.hash, _hash(household, pin.strip()))
+    return row is not None and not waiting and _same(row, pin)
 
 
-def _hash(household: Household, pin: str) -> str:
-    # Keyed, with the key outside the database: six digits could be tried out on any plain digest (K-05).
-    return blind_index(keyring(), PURPOSE, f"{household.pk}:{pin}").hex()
+def _same(row: Pin, pin: str) -> bool:
+    return hmac.compare_digest(decrypt(keyring(), PURPOSE, row.sealed), pin.strip())
