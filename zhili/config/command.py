@@ -25,6 +25,7 @@ ROOMS = (
     "zhili.config.initial",
     "zhili.config.key_commands",
     "zhili.config.backup_commands",
+    "zhili.config.readonly_commands",
     "zhili.audit.commands",
     "zhili.config.worker",
     "zhili.ledger.anchors_commands",

@@ -9,7 +9,10 @@ import django
 from django.core.management import call_command
 from django.db import connection
 
+from zhili.common import readonly
 from zhili.config import embedded, roles
+
+READ_ONLY = "-c default_transaction_read_only=on"
 
 
 def ready(*, migrate: bool = True) -> None:
@@ -18,8 +21,20 @@ def ready(*, migrate: bool = True) -> None:
     django.setup()
     # Settings may have been read before the first start, when the socket's folder was not known yet.
     connection.settings_dict.update(found["app"].as_django())
-    if migrate:
+    readonly.prepare()
+    if not follow_readonly() and migrate:
         migrate_as_owner()
+
+
+def follow_readonly() -> bool:
+    """Commands and workers meet the same lock as pages do (O-09), from now on or no longer. Returns whether it is on."""
+    options = dict(connection.settings_dict["OPTIONS"])
+    on, locked = readonly.state().on, options.get("options") == READ_ONLY
+    if on != locked:
+        connection.close()
+        options.pop("options", None)
+        connection.settings_dict["OPTIONS"] = options | ({"options": READ_ONLY} if on else {})
+    return on
 
 
 @contextmanager

@@ -15,4 +15,24 @@ def clear_logs(day: date) -> None:
     clear_out(settings.LOG_DIR, settings.LOG_DAYS, day)
 
 
+def nightly_backup(day: date) -> None:
+    """A whole copy, where `zhili backup --to` has named a place (O-05). What fails is tried again and shown."""
+    from zhili.config.backup import back_up
+    from zhili.config.backup_store import archive_dir, read_settings
+
+    if read_settings(archive_dir(settings.VAR)) is not None:
+        back_up()
+
+
+def check_books(day: date) -> None:
+    """Every night the whole ledger is worked out again; the result is what health page and metrics show."""
+    from zhili.common import status
+    from zhili.ledger.verify import verify
+
+    report = verify()
+    status.note(settings.VAR, "verify", ok=report.ok, counts=report.counts, seconds=round(report.seconds, 2))
+
+
+daily("config.backup", nightly_backup, after=time(1))
+daily("config.check_books", check_books, after=time(3))
 daily("config.clear_logs", clear_logs, after=time(4))

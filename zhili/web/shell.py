@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from zhili.common import readonly
 from zhili.people.models import Membership, User
 from zhili.places.models import Place
 from zhili.web import navigation
@@ -63,6 +64,7 @@ def context(request: HttpRequest) -> dict[str, object]:
         "elder": elder_mode(request),
         "demo": settings.MODE == "demo",
         "public_url": settings.PUBLIC_URL,
+        "readonly": readonly.state(),
         "shell": SimpleLazyObject(lambda: frame(request)),
     }
 
