@@ -14,7 +14,7 @@ from typing import Final
 from django.db import transaction
 
 from zhili.audit.actions import record
-from zhili.common.cipher import decrypt
+from zhili.common.cipher import decrypt, encrypt
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 from zhili.common.points import format_points
@@ -97,10 +97,11 @@ def set_pin(*, by: User, household: Household, pin: str) -> None:
     if len(set(digits)) == 1 or digits in "01234567890" or digits in "09876543210":
         raise ShopError("这个密码太容易猜", field="pin", hint="不要用 1111、1234 这样的。")
     with transaction.atomic():
+        sealed = encrypt(keyring(), PURPOSE, digits)
         Pin.objects.update_or_create(
             household=household,
-            defaults={"place": household.place, "sealed": encrypt(keyring(), PURPOSE, digits), "wrong": 0, "wait_until": None,
-                      "set_by": by, "set_at": now()},
+            defaults={"place": household.place, "sealed": sealed, "wrong": 0, "wait_until": None, "set_by": by,
+                      "set_at": now()},
         )  # fmt: skip
         record("shop.set_pin", by=by, place=household.place, target=household)
 
