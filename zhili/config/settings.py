@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from zhili.config.smtp import read_smtp
 ROOT = Path(__file__).resolve().parents[2]
 VAR = embedded.var_dir()
 SECRETS = embedded.read_secrets(VAR)
-SECRET_KEY = SECRETS["django"]
+# Stretched: Django wants to see 50 characters of it.
+SECRET_KEY = hashlib.sha512(b"zhili/django " + SECRETS["django"].encode()).hexdigest()
 DEBUG = False
 # demo: invented data, plain http on this machine. production: https only.
 MODE = os.environ.get("ZHILI_MODE", "demo")
@@ -55,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "zhili.web.middleware.security_headers",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "zhili.web.middleware.one_transaction",
     "zhili.web.readonly.read_only",
     "django.contrib.sessions.middleware.SessionMiddleware",
