@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from pathlib import Path
 
@@ -13,3 +14,8 @@ for _module in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=la
         importlib.import_module(f"tests.simulator.{_module.name}")
 
 __all__ = ["DEEDS"]
+
+if os.environ.get("ZHILI_SIM_PLANT"):
+    from tests.simulator.planted import plant
+
+    plant(os.environ["ZHILI_SIM_PLANT"])

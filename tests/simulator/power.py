@@ -174,12 +174,22 @@ def live(line: socket.socket, deeds: dict[str, Callable[..., Any]]) -> None:
         deed = receive(line)
         points: list[str] = []
         with armed(deed.get("fault"), points):
-            answer = carry_out(deed, deeds)
+            answer = rehearse(deed, deeds) if deed.get("rehearse") else carry_out(deed, deeds)
         if deed.get("trace"):
             answer["points"] = points
         if connection.connection is not None and ("broken" in answer or connection.connection.closed):
             connection.close()
         send(line, answer)
+
+
+def rehearse(deed: Deed, deeds: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+    """All of a deed but its end: undone by rolling back, so that one can know which points it passes."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        answer = carry_out(deed, deeds)
+        transaction.set_rollback(True)
+    return answer
 
 
 def carry_out(deed: Deed, deeds: dict[str, Callable[..., Any]]) -> dict[str, Any]:
@@ -222,6 +232,8 @@ def armed(wanted: list[Any] | None, points: list[str]) -> Iterator[None]:
             strike(wanted[0])
 
     def statement(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith(("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO")):
+            return execute(sql, params, many, context)  # a rehearsal has other ones than the deed
         passed("before statement")
         answer = execute(sql, params, many, context)
         passed("after statement")

@@ -142,6 +142,7 @@ def _village(n: int, place: str, sign: str, township: Any, county: Any) -> None:
         user.set_unusable_password()
         user.save()
         users[name] = user
+        give_key(user)
         if role != "villager":
             group = heads[house_of(name)].household.group if role == "group_leader" else ""
             Membership.objects.create(user=user, role=role, place=place, group=group, valid_from=date(2020, 1, 1))
@@ -152,6 +153,18 @@ def _village(n: int, place: str, sign: str, township: Any, county: Any) -> None:
             declared_by=reviewer,
         )  # fmt: skip
     put_book(place, sign, 2, date(2026, 1, 1), township, county)
+
+
+def give_key(user: Any) -> None:
+    """A key to the API that workers can work out from the name."""
+    from hashlib import sha256
+
+    from tests.simulator.perform_pages import key_for
+    from zhili.people.models import ApiToken
+
+    ApiToken.objects.create(
+        user=user, digest=sha256(key_for(user.username).encode()).hexdigest(), title="模拟", expires_on=date(2029, 1, 1)
+    )
 
 
 def put_book(place: str, sign: str, sweep: int, on: date, township: Any, county: Any) -> str:

@@ -1,0 +1,134 @@
+"""Faults put into the product on purpose, in the workers only: the simulator must find every one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def plant(name: str) -> None:
+    """Break the product in this process. Names: see test_simulator.PLANTS."""
+    PLANTS[name]()
+
+
+def kin() -> None:
+    from zhili.claims import reviewing
+
+    reviewing.kept_out = lambda *_: {}  # type: ignore[assignment]
+
+
+def trace() -> None:
+    """A refusal that forgets to undo what it had begun."""
+    from tests.simulator import perform
+    from zhili.people.models import Household
+
+    real = perform.DEEDS["claim"]
+
+    def broken(**args: Any) -> Any:
+        try:
+            return real(**args)
+        except Exception:
+            with perform.nobody(args["place"]):
+                Household.objects.filter(place=args["place"]).update(address="x")
+            raise
+
+    perform.DEEDS["claim"] = broken
+
+
+def foreign() -> None:
+    from tests.simulator import perform
+    from zhili.common.scope import scoped
+    from zhili.people.models import Household
+
+    real = perform.DEEDS["review"]
+
+    def broken(**args: Any) -> Any:
+        with scoped("511702"):
+            Household.objects.filter(code="3040").update(address=args["claim"][:50])
+        return real(**args)
+
+    perform.DEEDS["review"] = broken
+
+
+def double() -> None:
+    """Everything posts for the half."""
+    from zhili.claims import awarding
+
+    real = awarding.entries.award
+
+    def broken(**args: Any) -> Any:
+        return real(**{**args, "points": args["points"] // 2})
+
+    awarding.entries.award = broken  # type: ignore[assignment]
+
+
+def caps() -> None:
+    from zhili.rulebook import calculator
+
+    calculator._Limit.cut = lambda self, counter, sign, left, why: left  # type: ignore[method-assign]
+
+
+def early() -> None:
+    from datetime import date
+
+    from zhili.notices import closing
+
+    real = closing.close_notice
+
+    def broken(**args: Any) -> Any:
+        args["notice"].closes_on = date(2020, 1, 1)
+        type(args["notice"]).objects.filter(pk=args["notice"].pk).update(closes_on=date(2020, 1, 1))
+        return real(**args)
+
+    from zhili.notices import actions
+
+    actions.close_notice = broken  # type: ignore[assignment]
+
+
+def held() -> None:
+    """An objection that holds nothing."""
+    from zhili.notices import objecting
+
+    real = objecting.Line.objects.filter
+
+    class Manager:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(objecting.Line._default_manager, name)
+
+        def filter(self, *args: Any, **wanted: Any) -> Any:
+            return real(*args, **wanted).none() if wanted.get("status") == "shown" else real(*args, **wanted)
+
+    class Blind:
+        objects = Manager()
+        Status = objecting.Line.Status
+
+    objecting.Line = Blind  # type: ignore[assignment, misc]
+    objecting.claims.hold = lambda *_: None  # type: ignore[assignment]
+
+
+def shown() -> None:
+    """A page that lets a word of another village slip in."""
+    from tests.simulator import perform
+
+    real = perform.DEEDS["look"]
+
+    def broken(**args: Any) -> Any:
+        return [(path, status, text + "鑫淼焱") for path, status, text in real(**args)]
+
+    perform.DEEDS["look"] = broken
+
+
+def digits() -> None:
+    from tests.simulator import perform
+
+    real = perform.DEEDS["look_open"]
+
+    def broken(**args: Any) -> Any:
+        return [(path, status, text + " 电话 13800000101 ") for path, status, text in real(**args)]
+
+    perform.DEEDS["look_open"] = broken
+
+
+PLANTS = {
+    "kin": kin, "trace": trace, "foreign": foreign, "double": double, "caps": caps, "early": early, "held": held,
+    "shown": shown, "digits": digits,
+}  # fmt: skip
