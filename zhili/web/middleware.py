@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import connection, transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
 from django.shortcuts import render
 
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
@@ -27,7 +30,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
     """W-02 on every page; pages of a signed-in person are never stored by anything in between (W-09)."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
+        response = in_words(request, get_response(request))
         response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.setdefault("X-Frame-Options", "DENY")
         response.setdefault("Permissions-Policy", "camera=(self), geolocation=(), microphone=(self)")
@@ -38,6 +41,34 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+_NOT_OURS = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError, PermissionDenied)
+_WORDS = {
+    400: ("没有办成", "送来的内容太多或者格式不对，请退回上一页再试。"),
+    403: ("不能打开", "您的身份不能打开这一页。"),
+    404: ("找不到这一页", "网址可能抄错了，或者这一页已经撤下。"),
+    405: ("这里不能这样提交", "请退回上一页，从那里的按钮再办一次。"),
+    413: ("送来的内容太大", "请把照片或表格缩小，分几次再传。"),
+    429: ("操作太快了", "请过一分钟再试。"),
+}
+
+
+def in_words(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """A refusal of the framework's own, without a word in it, becomes ours: Chinese, with a receipt number (W-08)."""
+    words = _WORDS.get(response.status_code)
+    plain = words and not response.streaming and not response.get("Content-Type", "").startswith("application/json")
+    if not plain or words is None or "请".encode() in response.content:
+        return response
+    receipt = receipt_number()
+    if request.path.startswith("/api/"):
+        body = {"message": words[0], "field": None, "hint": words[1], "receipt": receipt}
+        ours: HttpResponse = JsonResponse(body, status=response.status_code, json_dumps_params={"ensure_ascii": False})
+    else:
+        ours = render(request, "web/refused.html", _words(*words, receipt), status=response.status_code)
+    if "Allow" in response:
+        ours["Allow"] = response["Allow"]
+    return ours
 
 
 class one_transaction:
@@ -68,6 +99,9 @@ class one_transaction:
             return render(request, "web/refused.html", _words("不能打开", error.message, receipt), status=403)
         if isinstance(error, ZhiliError):
             return render(request, "web/refused.html", _words("没有办成", error.message, receipt), status=400)
+        status = 413 if isinstance(error, RequestDataTooBig) else 403 if isinstance(error, PermissionDenied) else 400
+        if isinstance(error, _NOT_OURS):  # what was sent could not even be read
+            return render(request, "web/refused.html", _words(*_WORDS[status], receipt), status=status)
         log.error("request failed, receipt %s", receipt, exc_info=error)
         return render(
             request,
