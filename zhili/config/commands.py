@@ -37,6 +37,8 @@ def run_demo(options: argparse.Namespace) -> int:
     from zhili.config.setup import ready
 
     host, port = serving.parse_bind(options.bind)
+    if not options.no_serve:
+        serving.share_counts()
     ready()
     summary = demo_summary(quiet=options.json)
     if options.json:

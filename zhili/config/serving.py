@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 from zhili.common.errors import ZhiliError
+from zhili.config.embedded import var_dir
 from zhili.config.worker import beside
 
 WORKERS = 2
@@ -35,9 +38,35 @@ def run_serve(options: argparse.Namespace) -> int:
     host, port = parse_bind(options.bind)
     if not 1 <= options.workers <= 64:
         raise ServeError("进程数要在 1 到 64 之间")
+    share_counts()
     ready()
+    fit()
     serve(host, port, options.workers, worker=not options.no_worker)
     return 0
+
+
+def share_counts() -> None:
+    """Before anything loads prometheus_client: where this server's processes add up their counts (config/metrics.py)."""
+    home = var_dir() / "metrics"
+    folder = home / str(os.getpid())
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in home.iterdir():
+        if left.name.isdigit() and not Path(f"/proc/{left.name}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def fit() -> None:
+    """Ciphers by their published vectors, and what the promises need of the database; or no start (K-03, X-01)."""
+    from django.conf import settings
+
+    from zhili.common.cipher import self_test
+    from zhili.config.probe import refuse_unfit
+
+    if settings.MODE == "production":
+        refuse_unfit()
+    else:
+        self_test()
 
 
 def parse_bind(text: str) -> tuple[str, int]:

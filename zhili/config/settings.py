@@ -36,6 +36,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "zhili.integrations.weixin",
+    "zhili.integrations.dingtalk",
     "django_tasks",
     "django_tasks_db",
     "zhili.common",
@@ -57,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "zhili.web.middleware.security_headers",
+    "zhili.config.metrics.count_requests",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "zhili.web.middleware.one_transaction",
     "zhili.web.readonly.read_only",
@@ -156,6 +160,8 @@ if MODE == "production":
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
     SECURE_SSL_REDIRECT = True
+    # The watchman asks on the machine itself, behind the proxy that speaks https.
+    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

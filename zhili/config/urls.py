@@ -37,7 +37,9 @@ import zhili.web.open
 import zhili.web.passbook_paper
 import zhili.web.phone
 import zhili.web.rulebook_paper
+import zhili.web.trail_desk
 import zhili.web.whatif
+from zhili.config import health, metrics
 from zhili.config.api import api, nothing_here
 
 Pages = list[URLPattern | URLResolver]
@@ -73,6 +75,7 @@ desk_pages: Pages = [
     *zhili.web.rulebook_paper.desk_pages,
     *zhili.web.whatif.desk_pages,
     *zhili.rulebook.desk.urlpatterns,
+    *zhili.web.trail_desk.urlpatterns,
 ]
 open_pages: Pages = [
     *zhili.places.open.urlpatterns,
@@ -90,6 +93,8 @@ urlpatterns: Pages = [
     path("m/", include(phone_pages)),
     path("desk/", include(desk_pages)),
     path("open/", include(open_pages)),
+    path("health", health.health, name="health"),
+    path("metrics", metrics.page, name="metrics"),
     path("api/v1/", api.urls),
     re_path(r"^api/", nothing_here),
 ]
