@@ -120,9 +120,18 @@ def django_db_setup(django_db_blocker: object) -> Iterator[None]:
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         copy_database(name)
     yield
+    from zhili.common import limits
+
+    limits.close()
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         connections.close_all()
         drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def _limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Token buckets outlive a test's transaction; each test has its own."""
+    monkeypatch.setattr("zhili.common.limits.namespace", f"{request.node.nodeid}-{os.getpid()}")
 
 
 @pytest.fixture(autouse=True)

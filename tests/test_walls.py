@@ -36,10 +36,16 @@ WITHOUT_PLACE = {
     "audit_round": "numbers of the audit chain's rounds, no persons",
     "account_emailconfirmation": "unused: no e-mail is ever confirmed (ACCOUNT_EMAIL_VERIFICATION none)",
     "django_tasks_database_dbtaskresult": "jobs carry ids and enter the scope of their own place when they run",
+    "common_bucket": "token buckets: keyed digests and numbers (common/limits.py)",
+    "people_phonecode": "digest of a code and the keyed index of a number, ten minutes; read before anybody is known",
+    "people_identityclaim": "an opaque number of a WeChat app waiting half an hour for a clerk; found by its code's digest",
+    "socialaccount_socialapp": "unused: apps stand in the settings",
+    "socialaccount_socialtoken": "unused: no token is kept",
     "django_session": "read by its secret key before anybody is known; signed, holds a user id and no name",
 }
 # Tables of log-in: a wall of their own, by person instead of place.
-WALLED_BY_PERSON = ("people_user", "people_apitoken", "mfa_authenticator", "account_emailaddress")
+WALLED_BY_PERSON = ("people_user", "people_apitoken", "mfa_authenticator", "account_emailaddress", "people_loginsession",
+    "socialaccount_socialaccount")
 
 
 def catalogue(sql: str) -> list[tuple]:

@@ -123,6 +123,7 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "zhili.web.accounts.Adapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, object]] = {"weixin": {}, "dingtalk": {}}
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/5m/key"}
 
 LANGUAGE_CODE = "zh-hans"

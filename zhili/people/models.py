@@ -17,6 +17,10 @@ from zhili.people.consent_models import Alarm as Alarm
 from zhili.people.consent_models import Consent as Consent
 from zhili.people.consent_models import ConsentSheet as ConsentSheet
 from zhili.people.consent_models import MinorAccess as MinorAccess
+from zhili.people.login_models import IdentityClaim as IdentityClaim
+from zhili.people.login_models import IdentityDispute as IdentityDispute
+from zhili.people.login_models import LoginSession as LoginSession
+from zhili.people.login_models import PhoneCode as PhoneCode
 
 
 class Household(models.Model):
@@ -154,6 +158,10 @@ class User(AbstractUser):
     home_place = models.CharField("所在村", max_length=14, blank=True)
     display_name = models.CharField("称呼", max_length=60, blank=True)
     elder_mode = models.BooleanField("长辈版", default=False)
+    # One-time passwords (N-05): must be changed at the first log-in, and are good until then only.
+    must_change_password = models.BooleanField("要先改密码", default=False)
+    password_until = models.DateTimeField("一次性密码到期", null=True, blank=True)
+    password_changed_at = models.DateTimeField("上次改密码", null=True, blank=True)
 
     class Meta(AbstractUser.Meta):
         verbose_name = verbose_name_plural = "用户"
