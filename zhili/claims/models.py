@@ -222,3 +222,32 @@ class Waiting(models.Model):
 
     def __str__(self) -> str:
         return str(self.claim_id)
+
+
+class OfflineRecord(models.Model):
+    """What a phone noted without signal and sent later (离线记录): kept whatever became of it, so nothing is lost silently.
+
+    id: the phone's, and the claim's. noted_at, sent_at: by the phone's clock; skew_seconds: how far that clock is
+    behind the server's. household, item: as they were typed.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    place = models.CharField("区划", max_length=14)
+    by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    household = models.CharField("户编号", max_length=40)
+    item = models.CharField("项目", max_length=32)
+    occurred_on = models.DateField("手机上的日期")
+    noted_at = models.DateTimeField("手机记下时间")
+    sent_at = models.DateTimeField("手机送出时间")
+    received_at = models.DateTimeField("收到时间", default=now)
+    skew_seconds = models.BigIntegerField("手机时间差", default=0)
+    body_digest = models.CharField("内容指纹", max_length=64)
+    claim = models.OneToOneField(Claim, models.PROTECT, null=True, related_name="offline")
+    refusal = models.CharField("未收下的原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "离线记录"
+        indexes = [models.Index(fields=["place", "-received_at"], name="offline_place_received")]
+
+    def __str__(self) -> str:
+        return f"{self.household} {self.item}"
