@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
@@ -35,6 +37,11 @@ Bytes = bytes
 _MAX_SCANS: Final = 64
 _TAKEN: Final = 36867
 _MARKS_OF_OTHERS: Final = (b"<script", b"<?php", b"<svg", b"<html", b"<!doctype", b"<iframe")
+# What Pillow is known to raise on hostile bytes; all mean the same to a person. A mistake of ours is none of these.
+_HOSTILE: Final = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, OverflowError, IndexError, KeyError,
+    TypeError, NotImplementedError, MemoryError, Image.DecompressionBombError,
+)  # fmt: skip
 _AGAIN: Final = "请用手机相机重新拍一张，或保存为 JPG 后再上传。"
 
 
@@ -67,7 +74,7 @@ def clean_photo(data: Bytes) -> Photo:
         image = Image.open(BytesIO(data), formats=[kind])
     except Image.DecompressionBombError as error:
         raise _too_large() from error
-    except Exception as error:  # Pillow raises many kinds on hostile bytes; all mean the same to a person
+    except _HOSTILE as error:
         raise _broken() from error
     with image:
         _check_header(image, kind)
@@ -78,7 +85,7 @@ def clean_photo(data: Bytes) -> Photo:
             upright = _upright(image)
             upright.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
             plain = _on_white(upright)
-        except Exception as error:
+        except _HOSTILE as error:
             raise _broken() from error
     stored = _encode(plain, quality=82)
     plain.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
@@ -195,7 +202,7 @@ def _taken_on(image: Image.Image) -> date | None:
         text = str(image.getexif().get_ifd(0x8769).get(_TAKEN, ""))
         found = re.match(r"([0-9]{4}):([0-9]{2}):([0-9]{2})", text)
         return date(*map(int, found.groups())) if found else None
-    except Exception:  # a damaged EXIF block is not the villager's fault
+    except _HOSTILE:  # a damaged EXIF block is not the villager's fault
         return None
 
 
@@ -203,7 +210,7 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:
+    except _HOSTILE:
         return image.copy()
 
 

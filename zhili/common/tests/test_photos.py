@@ -244,3 +244,21 @@ def test_the_checker_itself_sees_metadata():
     assert "APP2" in metadata_segments(STYLES["jpeg with colour profile"])
     assert "APP13" in metadata_segments(STYLES["jpeg with iptc"])
     assert "trailer" in metadata_segments(STYLES["motion photo with a film behind"])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_torn_bytes_give_a_photo_or_a_plain_refusal(seed):
+    """F-02: damaged copies of every kind; never another exception."""
+    import random
+
+    chance = random.Random(seed)
+    for data in STYLES.values():
+        torn = bytearray(data)
+        for _ in range(chance.randint(1, 40)):
+            torn[chance.randrange(len(torn))] = chance.randrange(256)
+        try:
+            photo = clean_photo(bytes(torn[: chance.randint(len(torn) // 2, len(torn))]))
+        except PhotoError as refused:
+            assert refused.hint
+        else:
+            assert metadata_segments(photo.bytes) == []
