@@ -105,7 +105,14 @@ def can_see_village(user: User, place: str | None = None) -> bool:
     return user.has_role(*READERS, place=place)
 
 
+@rules.predicate
+def works_in_the_field(user: User, place: str | None = None) -> bool:
+    """Clerks and group leaders enter what they saw, on the spot."""
+    return user.has_role(Role.CLERK, Role.GROUP_LEADER, place=place)
+
+
 rules.add_perm("claims.submit", can_submit)
+rules.add_perm("claims.field", works_in_the_field)  # obj: place code
 rules.add_perm("claims.review", can_review)
 rules.add_perm("claims.see", can_see)
 rules.add_perm("claims.see_village", can_see_village)  # obj: place code

@@ -29,7 +29,7 @@ from zhili.common.masking import mask_name
 from zhili.common.periods import today
 from zhili.common.points import format_points, format_signed
 from zhili.common.policy import may
-from zhili.people.models import Household, Membership, Resident, User
+from zhili.people.models import Household, Resident, User
 from zhili.people.queries import head_names, members
 from zhili.rulebook import book as format_1
 from zhili.rulebook.models import Item
@@ -208,15 +208,6 @@ def label_of(by: User, household: Household) -> str:
     return " ".join(
         part for part in (household.group, f"{household.code} 户", name if known else mask_name(name)) if part
     )
-
-
-@rules.predicate
-def works_in_the_field(user: User, place: str | None = None) -> bool:
-    """Clerks and group leaders enter what they saw, on the spot."""
-    return user.has_role(Membership.Role.CLERK, Membership.Role.GROUP_LEADER, place=place)
-
-
-rules.add_perm("claims.field", works_in_the_field)
 
 
 def word_for(claim: Claim) -> str:
