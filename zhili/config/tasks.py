@@ -33,6 +33,16 @@ def check_books(day: date) -> None:
     status.note(settings.VAR, "verify", ok=report.ok, counts=report.counts, seconds=round(report.seconds, 2))
 
 
+def clear_sessions(day: date) -> None:
+    """Sessions that ran out leave the database (等保: 剩余信息保护)."""
+    from django.contrib.sessions.models import Session
+
+    from zhili.common.clock import now
+
+    Session.objects.filter(expire_date__lt=now()).delete()
+
+
+daily("config.clear_sessions", clear_sessions, after=time(4))
 daily("config.backup", nightly_backup, after=time(1))
 daily("config.check_books", check_books, after=time(3))
 daily("config.clear_logs", clear_logs, after=time(4))

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 import zhili.claims.desk
 import zhili.claims.desk_import
 import zhili.claims.desk_review
+import zhili.claims.open
 import zhili.claims.phone
 import zhili.claims.phone_field
 import zhili.claims.phone_review
@@ -28,6 +29,7 @@ import zhili.rulebook.desk
 import zhili.rulebook.open
 import zhili.rulebook.phone
 import zhili.web.accounts
+import zhili.web.claim_paper
 import zhili.web.desk
 import zhili.web.expiry
 import zhili.web.home
@@ -39,7 +41,7 @@ import zhili.web.phone
 import zhili.web.rulebook_paper
 import zhili.web.trail_desk
 import zhili.web.whatif
-from zhili.config import health, metrics
+from zhili.config import health, metrics, selfcheck_page
 from zhili.config.api import api, nothing_here
 
 Pages = list[URLPattern | URLResolver]
@@ -51,6 +53,7 @@ phone_pages: Pages = [
     *zhili.claims.phone_review.urlpatterns,
     *zhili.notices.phone.urlpatterns,
     *zhili.web.passbook_paper.phone_urlpatterns,
+    *zhili.web.claim_paper.phone_urlpatterns,
     *zhili.web.phone.urlpatterns,
     *zhili.people.phone.urlpatterns,
     *zhili.rulebook.phone.urlpatterns,
@@ -58,6 +61,7 @@ phone_pages: Pages = [
 desk_pages: Pages = [
     *zhili.claims.desk_import.urlpatterns,
     *zhili.claims.desk.urlpatterns,
+    *zhili.web.claim_paper.desk_urlpatterns,
     *zhili.claims.desk_review.urlpatterns,
     *zhili.notices.desk.urlpatterns,
     *zhili.notices.desk_objections.urlpatterns,
@@ -77,10 +81,12 @@ desk_pages: Pages = [
     *zhili.rulebook.desk.urlpatterns,
     *zhili.web.trail_desk.urlpatterns,
 ]
+desk_pages += selfcheck_page.urlpatterns
 open_pages: Pages = [
     *zhili.places.open.urlpatterns,
     *zhili.notices.open.urlpatterns,
     *zhili.ledger.open.urlpatterns,
+    *zhili.claims.open.urlpatterns,
     *zhili.web.notice_paper.urlpatterns,
     *zhili.web.open.urlpatterns,
     *zhili.web.rulebook_paper.open_pages,

@@ -64,7 +64,9 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
             Way("desk_rulebooks", "积分细则", "scale"),
             Way("desk_members", "成员与身份", "id-badge-2", (R.CLERK, *ABOVE, *KEEPERS)),
             Way("desk_settings", "设置", "settings", (R.CLERK, R.SYSTEM_ADMIN)),
+            Way("desk_trail", "留痕", "history", (R.SUPERVISOR, R.AUDIT_ADMIN, R.SECURITY_ADMIN)),
             Way("desk_holidays", "节假日", "calendar", (R.COUNTY,)),
+            Way("desk_selfcheck", "安全自查", "shield-check", KEEPERS),
         ),
     ),
 )
