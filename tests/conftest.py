@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -107,3 +108,26 @@ def open_page(chromium: Browser, stage: SimpleNamespace) -> Iterator[Callable[..
     for context in contexts:
         context.close()
     assert not outside, f"pages asked for addresses outside: {outside}"
+
+
+@pytest.fixture(scope="session")
+def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A database with the demo in it, and what the command printed. Its tests share the xdist group "demo"."""
+    from conftest import copy_database, drop_database
+    from tests.demo import zhili
+
+    name = f"{os.environ['ZHILI_DATABASE']}_demo"
+    with django_db_blocker.unblock():
+        copy_database(name)
+    ran = zhili(name, "demo", "--no-serve", "--json")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    yield name, json.loads(ran.stdout)
+    with django_db_blocker.unblock():
+        drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def site(demo: tuple[str, dict[str, Any]]) -> Iterator[str]:
+    """The demo, served."""
+    with tools.serving(demo[0]) as url:
+        yield url

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from conftest import copy_database, drop_database
 from tests import browser as tools
+from tests.demo import zhili
 from zhili.config import embedded
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -30,25 +25,6 @@ KINDS = [
     "reviews_council", "recusals_declared", "objections_upheld", "objections_refused", "lines_corrected",
     "lines_posted_late", "reversals", "household_splits", "expiry_entries", "notices",
 ]  # fmt: skip
-
-
-def zhili(database: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """The real command on `database`."""
-    return subprocess.run(
-        [sys.executable, "-m", "zhili.config.command", *words],
-        cwd=ROOT, env={**os.environ, "ZHILI_DATABASE": database}, capture_output=True, text=True, timeout=400,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A database with the demo in it, and what the command printed."""
-    name = f"{os.environ['ZHILI_DATABASE']}_demo"
-    copy_database(name)
-    ran = zhili(name, "demo", "--no-serve", "--json")
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    yield name, json.loads(ran.stdout)
-    drop_database(name)
 
 
 def test_the_year_ends_with_the_same_head_on_every_machine(demo):
@@ -69,13 +45,6 @@ def test_the_second_run_builds_nothing(demo):
     again = zhili(name, "demo", "--no-serve", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == summary
-
-
-@pytest.fixture(scope="module")
-def site(demo) -> Iterator[str]:
-    """The demo, served."""
-    with tools.serving(demo[0]) as url:
-        yield url
 
 
 def test_its_pictures_are_the_readme_s(site, chromium):

@@ -96,6 +96,13 @@ def opening(request: HttpRequest, place: str) -> HttpResponse:
     return render(request, "notices/desk_open.html", context, status=422 if error or form.errors else 200)
 
 
+def public_words(line: Line) -> str:
+    """What hangs out as the name, with the reason where it is none: for those who work on the notice."""
+    if not line.household.published:
+        return "（本户不公开）"
+    return line.name_masked if line.public_name else "（不公布）"
+
+
 LINES = [
     Column(
         "position",
@@ -107,7 +114,7 @@ LINES = [
     ),
     Column("group", "组", lambda r: r.group, order="group"),
     Column("household", "户编号", lambda r: r.household_code, order="household_code"),
-    Column("name", "公示姓名", lambda r: r.name_masked if r.public_name else "（不公布）"),
+    Column("name", "公示姓名", public_words),
     Column("item", "项目", lambda r: r.item_title, order="item_title", width=30),
     Column("on", "日期", lambda r: r.occurred_on, order="occurred_on", kind="date"),
     Column("points", "分值", lambda r: r.points, order="points", kind="signed"),

@@ -18,6 +18,7 @@ from zhili.common.periods import local_date, parse_code, period_of, previous_per
 from zhili.common.points import format_signed
 from zhili.ledger.queries import head_short, is_closed
 from zhili.notices.models import Line, Notice, Objection
+from zhili.notices.scopes import Facts, Scope, Shown, shown
 from zhili.people.models import Household, Membership
 from zhili.places.queries import get_place, village_settings
 from zhili.rulebook.queries import in_force
@@ -88,7 +89,7 @@ def lines_of(notice: Notice) -> QuerySet[Line]:
 
 def public_lines(notice: Notice) -> list[PublicLine]:
     """The notice as it may be shown to anybody, in the order of the poster. One query."""
-    return [_public(line) for line in notice.lines.order_by("position")]
+    return [_public(line) for line in notice.lines.select_related("household").order_by("position")]
 
 
 def _public(line: Line) -> PublicLine:
@@ -100,7 +101,7 @@ def _public(line: Line) -> PublicLine:
         line.position,
         line.group,
         line.household_code,
-        line.name_masked if line.public_name and line.points >= 0 else "",
+        _public_name(line),
         line.item_title,
         line.occurred_on,
         line.points,
@@ -110,6 +111,12 @@ def _public(line: Line) -> PublicLine:
         line.points_before,
         tuple(line.why) if line.points == 0 else (),
     )
+
+
+def _public_name(line: Line) -> str:
+    """The name as it was frozen, masked, if it may stand there today: a no said while the notice hangs counts at once."""
+    facts = Facts(deduction=line.points < 0, published=line.public_name and line.household.published)
+    return "" if shown(Scope.INTERNET, facts) is Shown.NOTHING else line.name_masked
 
 
 def household_lines(household: Household, limit: int = 200) -> list[Line]:

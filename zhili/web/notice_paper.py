@@ -36,6 +36,7 @@ from zhili.web.print import (
     poster_png,
     slip_pdf,
 )
+from zhili.web.publishing import public_file
 
 
 def answer(data: bytes, name: str, kind: str = "application/pdf") -> HttpResponse:
@@ -61,7 +62,7 @@ def poster(request: HttpRequest, place: str, number: int) -> HttpResponse:
         body = poster_pdf(_poster(public_notice(place, number)), paper)
     except PrintError as error:
         raise ZhiliError(str(error)) from error
-    return answer(body, f"notice-{place}-{number}-{paper}.pdf")
+    return public_file(place, body, f"notice-{place}-{number}-{paper}.pdf")
 
 
 @open_to_all
@@ -73,7 +74,7 @@ def picture(request: HttpRequest, place: str, number: int, part: int) -> HttpRes
         raise ZhiliError(str(error)) from error
     if not 1 <= part <= len(pictures):
         raise NotFound("没有这一张图。")
-    made = answer(pictures[part - 1], f"notice-{place}-{number}-{part}.png", "image/png")
+    made = public_file(place, pictures[part - 1], f"notice-{place}-{number}-{part}.png", "image/png")
     made["X-Pictures"] = str(len(pictures))
     return made
 
@@ -104,7 +105,7 @@ def objection_form(request: HttpRequest, place: str, number: int) -> HttpRespons
         demo=settings.demo,
     )
     try:
-        return answer(objection_form_pdf(form), f"objection-{place}-{number}.pdf")
+        return public_file(place, objection_form_pdf(form), f"objection-{place}-{number}.pdf")
     except PrintError as error:
         raise ZhiliError(str(error)) from error
 
