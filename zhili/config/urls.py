@@ -25,6 +25,10 @@ import zhili.people.phone
 import zhili.places.desk
 import zhili.places.holidays
 import zhili.places.open
+import zhili.privacy.desk
+import zhili.privacy.desk_office
+import zhili.privacy.open
+import zhili.privacy.phone
 import zhili.rulebook.desk
 import zhili.rulebook.open
 import zhili.rulebook.phone
@@ -38,6 +42,7 @@ import zhili.web.notice_paper
 import zhili.web.open
 import zhili.web.passbook_paper
 import zhili.web.phone
+import zhili.web.privacy_paper
 import zhili.web.rulebook_paper
 import zhili.web.trail_desk
 import zhili.web.whatif
@@ -57,6 +62,8 @@ phone_pages: Pages = [
     *zhili.web.phone.urlpatterns,
     *zhili.people.phone.urlpatterns,
     *zhili.rulebook.phone.urlpatterns,
+    *zhili.web.privacy_paper.phone_pages,
+    *zhili.privacy.phone.urlpatterns,
 ]
 desk_pages: Pages = [
     *zhili.claims.desk_import.urlpatterns,
@@ -79,6 +86,9 @@ desk_pages: Pages = [
     *zhili.web.rulebook_paper.desk_pages,
     *zhili.web.whatif.desk_pages,
     *zhili.rulebook.desk.urlpatterns,
+    *zhili.web.privacy_paper.desk_pages,
+    *zhili.privacy.desk.urlpatterns,
+    *zhili.privacy.desk_office.urlpatterns,
     *zhili.web.trail_desk.urlpatterns,
 ]
 desk_pages += selfcheck_page.urlpatterns
@@ -91,6 +101,8 @@ open_pages: Pages = [
     *zhili.web.open.urlpatterns,
     *zhili.web.rulebook_paper.open_pages,
     *zhili.rulebook.open.urlpatterns,
+    *zhili.web.privacy_paper.open_pages,
+    *zhili.privacy.open.urlpatterns,
 ]
 
 urlpatterns: Pages = [

@@ -32,6 +32,12 @@ def open_alarms(places: Iterable[str] | None = None) -> list[Alarm]:
     return list(rows if places is None else rows.filter(place__in=list(places)))
 
 
+def past_alarms(place: str, limit: int = 10) -> list[Alarm]:
+    """Lifted alarms of a village with who lifted them and why, newest first."""
+    rows = Alarm.objects.filter(place=place, lifted_at__isnull=False).select_related("lifted_by")
+    return list(rows[:limit])
+
+
 def is_stopped(place: str) -> bool:
     """Whether this village's book takes no entries at the moment."""
     return Alarm.objects.filter(place=place, lifted_at=None).exists()

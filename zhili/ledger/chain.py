@@ -178,6 +178,19 @@ def merkle_path(hash_: Hash, leaves: Sequence[bytes], index: int) -> list[tuple[
     return path
 
 
+def follow(head_before: bytes, lines: Sequence[str]) -> bytes:
+    """The head that the batch lines after a head lead to: proof that the book then is a beginning of the book now.
+
+    lines: canonical batch lines in order. Raises ValueError where one does not follow from the one before.
+    """
+    for line in lines:
+        fields = line.split("|")
+        if len(fields) != 12 or fields[0] != "zhili-batch/1" or fields[3] != head_before.hex():
+            raise ValueError(f"batch {fields[2] if len(fields) > 2 else '?'} does not follow")
+        head_before = head(hasher(fields[5]), line)
+    return head_before
+
+
 def climb(hash_: Hash, leaf: bytes, path: Sequence[tuple[str, bytes]]) -> bytes:
     """The root a leaf and its path lead to: an inclusion proof is good if this is the published root."""
     node = leaf

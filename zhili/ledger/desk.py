@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +21,10 @@ from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import parse_code
 from zhili.common.policy import may, requires
+from zhili.ledger.alarms import lift_alarm, open_alarms, past_alarms, raise_from
 from zhili.ledger.errors import purse_title
-from zhili.ledger.forms import DecisionForm, ReversalForm
+from zhili.ledger.export import export
+from zhili.ledger.forms import DecisionForm, LiftForm, ReversalForm
 from zhili.ledger.models import ReversalRequest
 from zhili.ledger.queries import balances_of_village, closed_periods, heads, village_totals
 from zhili.ledger.reversals import Line, ask_reversal, decide_reversal, lines_of, together, waiting
@@ -129,9 +135,45 @@ def batches(request: HttpRequest, place: str) -> HttpResponse:
 @requires("ledger.read")
 def check(request: HttpRequest, place: str) -> HttpResponse:
     """Recompute this village's whole book, here and now; by POST because it takes the machine a while."""
-    at(request, place)
-    report = verify([place]) if request.method == "POST" else None
-    return render(request, "ledger/desk_check.html", {"report": report, "place": place})
+    user = at(request, place)
+    asked = request.POST.get("do", "")
+    form = LiftForm(request.POST if asked == "lift" else None)
+    report = None
+    if asked == "lift" and form.is_valid():
+        try:
+            lift_alarm(form.cleaned_data["id"], place=place, by=user, reason=form.cleaned_data["reason"])
+            messages.success(request, "警报已解除，这个村可以继续记账。")
+            return redirect("desk_ledger_check", place)
+        except ZhiliError as error:
+            show_error(form, error)
+    elif request.method == "POST" and asked != "lift":
+        report = verify([place])
+        raise_from(report)
+    context = {
+        "report": report,
+        "place": place,
+        "alarm": next(iter(open_alarms([place])), None),
+        "past": past_alarms(place),
+        "form": form,
+        "may_lift": may(user, "ledger.lift_alarm", place),
+        "may_export": may(user, "ledger.export", place),
+    }
+    return render(request, "ledger/desk_check.html", context, status=422 if form.errors else 200)
+
+
+@requires("ledger.export")
+def export_zip(request: HttpRequest, place: str) -> HttpResponse:
+    """The whole book as one zip: open form, description, stand-alone verifier (T-10, O-13). Ids, no names."""
+    user = at(request, place, "ledger.export")
+    with tempfile.TemporaryDirectory() as folder:
+        counts = export(place, Path(folder) / "book")
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as zipped:
+            for path_ in sorted((Path(folder) / "book").iterdir()):
+                zipped.write(path_, f"{place}/{path_.name}")
+    record("ledger.export", by=user, place=place, count=counts["transfers"])
+    headers = {"Content-Disposition": f'attachment; filename="ledger-{place}.zip"'}
+    return HttpResponse(data.getvalue(), content_type="application/zip", headers=headers)
 
 
 @requires("ledger.read")
@@ -236,6 +278,7 @@ urlpatterns = [
     path("<str:place>/ledger/", households, name="desk_ledger"),
     path("<str:place>/ledger/batches/", batches, name="desk_batches"),
     path("<str:place>/ledger/check/", check, name="desk_ledger_check"),
+    path("<str:place>/ledger/export.zip", export_zip, name="desk_ledger_export"),
     path("<str:place>/ledger/reversals/", reversals, name="desk_reversals"),
     path("<str:place>/ledger/reversals/<uuid:reversal>/", reversal, name="desk_reversal"),
     path("<str:place>/ledger/transfers/<uuid:transfer>/", transfer, name="desk_transfer"),

@@ -31,3 +31,10 @@ class DecisionForm(forms.Form):
 
     agree = forms.ChoiceField(choices=[("yes", "同意"), ("no", "不同意")])
     answer = forms.CharField(label="意见（不同意要写）", max_length=200, required=False)
+
+
+class LiftForm(forms.Form):
+    """Why a village whose book raised an alarm may go on (L-15)."""
+
+    id = forms.UUIDField(widget=forms.HiddenInput)
+    reason = forms.CharField(label="解除理由", max_length=200, widget=forms.Textarea(attrs={"rows": 3}))

@@ -1,15 +1,21 @@
-"""The book for everybody: its fingerprints, and the proof that a receipt's line is in it (T-06). No names here."""
+"""The book for everybody: its fingerprints, day by day, and the program that checks an export. No names here.
+
+A receipt's page is claims/open.py: it knows what is not in the book yet.
+"""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-from zhili.common.errors import ZhiliError
 from zhili.common.policy import open_to_all
 from zhili.ledger.anchors import anchor_line, published, published_days
-from zhili.ledger.queries import find_receipt, heads
+from zhili.ledger.export import VERIFIER_NAME, verifier
+from zhili.ledger.queries import heads
+from zhili.ledger.receipts import chain_lines
 from zhili.places.queries import get_place
 
 HEADS_SHOWN = 60
@@ -43,25 +49,31 @@ def anchors(request: HttpRequest, place: str, book: str) -> HttpResponse:
 
 
 @open_to_all
-def receipt(request: HttpRequest, place: str) -> HttpResponse:
-    """/open/<place>/receipt/?code=…: the line's facts without a name, and its way to the fingerprint."""
+def chain_text(request: HttpRequest, place: str) -> HttpResponse:
+    """/open/<place>/ledger/chain.txt?after=12: the batch lines that lead from batch 12's fingerprint to today's (T-11)."""
     get_place(place)
-    code = request.GET.get("code", "").replace("\x00", "")[:40]
-    found, error = None, ""
-    if code.strip():
-        try:
-            found = find_receipt(place, code)
-        except ZhiliError as refused:
-            error = str(refused)
-        if found is None and not error:
-            error = "本村的账本里没有这个回执码。请对照回执再抄一遍；还不对，请拿着回执到村里问。"
-    context = {"receipt": found, "code": code, "error": error, "place_code": place}
-    return render(request, "ledger/open_receipt.html", context, status=404 if error else 200)
+    after = request.GET.get("after", "0")
+    lines = chain_lines(place, int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0)
+    return HttpResponse("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
+
+
+@open_to_all
+def verifier_file(request: HttpRequest, place: str) -> HttpResponse:
+    """/open/<place>/ledger/verifier.py: the stand-alone verifier, to keep and to run on any export (T-10)."""
+    get_place(place)
+    return HttpResponse(
+        verifier(),
+        content_type="text/x-python; charset=utf-8",
+        headers={
+            "Content-Disposition": f"attachment; filename=\"verify_ledger.py\"; filename*=UTF-8''{quote(VERIFIER_NAME)}"
+        },
+    )
 
 
 urlpatterns = [
     path("<str:place>/ledger/", fingerprints, name="open_ledger"),
     path("<str:place>/ledger/anchors.jsonl", anchors, {"book": "ledger"}, name="open_ledger_anchors"),
     path("<str:place>/audit/anchors.jsonl", anchors, {"book": "audit"}, name="open_audit_anchors"),
-    path("<str:place>/receipt/", receipt, name="open_receipt"),
+    path("<str:place>/ledger/chain.txt", chain_text, name="open_ledger_chain"),
+    path("<str:place>/ledger/verifier.py", verifier_file, name="open_verifier"),
 ]

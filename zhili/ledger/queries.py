@@ -21,13 +21,16 @@ from zhili.ledger.models import Account, Batch, PeriodClose
 from zhili.ledger.receipts import Receipt, find_receipt, head_short, receipt_code
 
 __all__ = [
+    "AsOf",
     "Balance",
     "Balances",
+    "Correction",
     "Entry",
     "Head",
     "Receipt",
     "Statement",
     "Total",
+    "as_of",
     "balances",
     "balances_of_village",
     "balances_on",
@@ -180,26 +183,82 @@ def balances_on(place: str, owners: Collection[UUID], day: date, *, by: str = "p
         return Balances(((row[0], row[1]), Balance(int(row[2]), int(row[3]))) for row in cursor.fetchall())
 
 
-# The newest `limit` lines of the range, and the sums that turn them into running balances.
-_STATEMENT = """
-WITH e AS MATERIALIZED (
-  SELECT t.*, t.amount AS points FROM ledger_transfer t WHERE t.credit = %(account)s AND t.phase IN
-  ('posted', 'settled')
-  UNION ALL
-  SELECT t.*, -t.amount FROM ledger_transfer t WHERE t.debit = %(account)s AND t.phase IN ('posted',
-  'settled')
-), page AS (
-  SELECT * FROM e WHERE posted_at >= %(start)s AND posted_at < %(end)s ORDER BY seq DESC, index DESC LIMIT
-  %(limit)s
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A line written after a report that belongs to its days, or takes back a line it showed. points: signed."""
+
+    transfer_id: UUID
+    owner: UUID
+    purse: str
+    posted_at: datetime
+    occurred_on: date
+    code_title: str
+    points: int
+    reverses: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A report again (L-13): what it showed on its day, and, apart from that, what has been corrected since."""
+
+    day: date
+    balances: Balances
+    corrections: list[Correction]
+
+
+_CORRECTIONS = """
+SELECT t.id, a.owner, a.purse, t.posted_at, t.occurred_on, t.code,
+       CASE WHEN t.credit = a.id THEN t.amount ELSE -t.amount END, t.reverses
+  FROM ledger_transfer t
+  JOIN ledger_account a ON a.id IN (t.credit, t.debit) AND a.kind = 'holder' AND a.place = %(place)s
+ WHERE t.place = %(place)s AND t.posted_at >= %(end)s AND t.phase IN ('posted', 'settled') AND t.amount > 0
+   AND a.owner = ANY(%(owners)s)
+   AND (t.occurred_on <= %(day)s OR EXISTS (SELECT FROM ledger_transfer o WHERE o.id = t.reverses AND o.posted_at < %(end)s))
+ ORDER BY t.seq, t.index, a.owner LIMIT %(limit)s
+"""
+
+
+def as_of(place: str, owners: Collection[UUID], day: date) -> AsOf:
+    """The balances a report of `day` showed, the same whenever it is asked for, and the later corrections: lines posted
+    since for days up to it, and reversals of what it counted. At most STATEMENT_MAX. Two statements (L-13)."""
+    shown = balances_on(place, owners, day)
+    values = {
+        "place": place, "owners": list(owners), "day": day, "end": _midnight_after(day), "limit": STATEMENT_MAX,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_CORRECTIONS, values)
+        rows = [
+            Correction(id, owner, purse, posted_at, occurred_on, code_title(code), points, reverses)
+            for id, owner, purse, posted_at, occurred_on, code, points, reverses in cursor.fetchall()
+        ]
+    return AsOf(day, shown, rows)
+
+
+# The newest `limit` lines of the range, and the sums that turn them into running balances. Each side is read along
+# its own index from the newest line, so a long history costs nothing; where the range has no end, the closing balance
+# stands in the account.
+_SIDE = """
+  (SELECT t.id, t.seq, t.index, t.occurred_on, t.posted_at, t.code, {sign}t.amount AS points, t.cause, t.late, t.reverses,
+     t.short, t.period FROM ledger_transfer t WHERE t.{side} = %(account)s AND t.phase IN ('posted', 'settled')
+     AND t.posted_at >= %(start)s AND t.posted_at < %(end)s ORDER BY t.seq DESC, t.index DESC LIMIT %(limit)s)
+"""
+_NOW = "(SELECT credits - debits FROM ledger_account WHERE id = %(account)s)"
+_THEN = """
+  (SELECT coalesce(sum(CASE WHEN credit = %(account)s THEN amount ELSE -amount END), 0) FROM ledger_transfer
+    WHERE (credit = %(account)s OR debit = %(account)s) AND phase IN ('posted', 'settled') AND posted_at < %(end)s)
+"""
+_STATEMENT = f"""
+WITH page AS MATERIALIZED (
+  SELECT * FROM ({_SIDE.format(side="credit", sign="")} UNION ALL {_SIDE.format(side="debit", sign="-")}) e
+  ORDER BY seq DESC, index DESC LIMIT %(limit)s
 ), sums AS (
-  SELECT (SELECT coalesce(sum(points), 0) FROM e WHERE posted_at < %(end)s) AS closing,
-         (SELECT coalesce(sum(points), 0) FROM page) AS shown
+  SELECT {{closing}} AS closing, (SELECT coalesce(sum(points), 0) FROM page) AS shown
 )
 SELECT sums.closing::bigint, sums.shown::bigint, p.id, p.seq, p.occurred_on, p.posted_at, p.code, p.points,
 p.cause, p.late,
        EXISTS (SELECT FROM ledger_transfer r WHERE r.reverses = p.id), p.reverses, p.short, p.period
 FROM sums LEFT JOIN page p ON true ORDER BY p.seq, p.index
-"""
+"""  # noqa: S608 - made of the constants above
 _FIRST = datetime(1, 1, 2, tzinfo=SHANGHAI)
 _LAST = datetime(9999, 12, 30, tzinfo=SHANGHAI)
 
@@ -225,7 +284,7 @@ def statement(
         return Statement(purse, 0, [], 0)
     with connection.cursor() as cursor:
         cursor.execute(
-            _STATEMENT,
+            _STATEMENT.format(closing=_THEN if end else _NOW),
             {
                 "account": accounts[purse],
                 "start": _midnight(start) if start else _FIRST,

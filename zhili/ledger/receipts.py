@@ -6,6 +6,7 @@ leads by digests to the fingerprint printed on the poster, without seeing anybod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -14,7 +15,8 @@ from uuid import UUID
 from zhili.common.ids import parse_short_code, short_code, short_code_bits
 from zhili.ledger import chain
 from zhili.ledger.entries import code_title
-from zhili.ledger.models import Batch, Transfer
+from zhili.ledger.errors import purse_title
+from zhili.ledger.models import Account, Batch, Transfer
 
 RECEIPT_LENGTH: Final = 12
 
@@ -34,10 +36,13 @@ class Receipt:
     late: bool
     reversed: bool
     batch_seq: int
+    purse_title: str
+    algorithm: str
     line: str
     leaf: str
     path: list[tuple[str, str]]
     root: str
+    batch_line: str
     head: str
     head_short: str
     proven: bool
@@ -70,10 +75,26 @@ def find_receipt(place: str, code: str) -> Receipt | None:
     )
     if row is None:
         return None
+    return _proven(row)
+
+
+def proofs(place: str, ids: Sequence[UUID]) -> list[Receipt]:
+    """The receipts of these lines, those that are in the book, in the book's order. Three statements a line."""
+    return [_proven(row) for row in Transfer.objects.filter(place=place, id__in=ids).order_by("seq", "index")]
+
+
+def chain_lines(place: str, after: int = 0, limit: int = 5_000) -> list[str]:
+    """The canonical batch lines after batch `after`, oldest first: with a head of then they lead to the head of now
+    (chain.follow). What an old poster and this list prove needs no line of anybody's."""
+    rows = Batch.objects.filter(place=place, seq__gt=after).order_by("seq")[: max(1, min(limit, 5_000))]
+    return [head_line(row) for row in rows]
+
+
+def _proven(row: Transfer) -> Receipt:
     leaves = list(
-        Transfer.objects.filter(place=place, seq=row.seq).order_by("index").values_list("leaf", flat=True)
+        Transfer.objects.filter(place=row.place, seq=row.seq).order_by("index").values_list("leaf", flat=True)
     )
-    batch = Batch.objects.get(place=place, seq=row.seq)
+    batch = Batch.objects.get(place=row.place, seq=row.seq)
     return _receipt(row, [bytes(leaf) for leaf in leaves], batch)
 
 
@@ -82,7 +103,9 @@ def _receipt(row: Transfer, leaves: list[bytes], batch: Batch) -> Receipt:
     line = line_of(row)
     leaf = chain.leaf(hash_, line)
     path = chain.merkle_path(hash_, leaves, row.index - 1)
-    root, head = chain.climb(hash_, leaf, path), chain.head(hash_, head_line(batch))
+    sealed = head_line(batch)
+    root, head = chain.climb(hash_, leaf, path), chain.head(hash_, sealed)
+    purse = Account.objects.filter(id=row.debit).values_list("purse", flat=True).first()
     return Receipt(
         transfer_id=row.id,
         code=receipt_code(row.id),
@@ -95,10 +118,13 @@ def _receipt(row: Transfer, leaves: list[bytes], batch: Batch) -> Receipt:
         late=row.late,
         reversed=Transfer.objects.filter(reverses=row.id).exists(),
         batch_seq=row.seq,
+        purse_title=purse_title(purse or ""),
+        algorithm=batch.algorithm.upper().replace("SHA256", "SHA-256"),
         line=line,
         leaf=leaf.hex(),
         path=[(side, sibling.hex()) for side, sibling in path],
         root=root.hex(),
+        batch_line=sealed,
         head=head.hex(),
         head_short=head_short(head),
         proven=root == bytes(batch.root) and head == bytes(batch.head),

@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection, transaction
 
 from zhili.common.scope import EVERYWHERE, scoped
-from zhili.ledger import chain
+from zhili.ledger import chain, verify_jobs
 from zhili.ledger.check_sums import SUMS
 from zhili.ledger.models import Account, Batch
 from zhili.ledger.problems import PROBLEMS_MAX, Problem, Progress, Report
@@ -79,16 +79,20 @@ def verify(
     if jobs > 1 and not own:
         raise RuntimeError("several processes cannot see inside an open transaction")
     with transaction.atomic():
+        snapshot = ""
         if own:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                if jobs > 1:
+                    cursor.execute("SELECT pg_export_snapshot()")
+                    (snapshot,) = cursor.fetchone()
         with scoped(EVERYWHERE):
             wanted = _places(places)
             if jobs > 1 and len(wanted) > 1:
-                _share(report, wanted, min(jobs, JOBS_MAX, len(wanted)), progress)
+                _share(report, wanted, min(jobs, JOBS_MAX, len(wanted)), snapshot, progress)
             else:
                 for place in wanted:
-                    _check_place(report, place, progress)
+                    check_place(report, place, progress)
             _check_anchors(report, anchors, places)
     report.seconds = time.perf_counter() - started
     return report
@@ -104,54 +108,32 @@ def _places(places: Sequence[str] | None) -> list[str]:
     return known if places is None else [place for place in known if place in places]
 
 
-def _check_place(report: Report, place: str, progress: Progress | None) -> None:
+def check_place(report: Report, place: str, progress: Progress | None) -> None:
+    """Everything about one village's book, in the caller's transaction and scope."""
     report.counts["villages"] += 1
     check_chain(report, place, progress)
     _check_accounts(report, place)
     _check_sums(report, place)
 
 
-def _share(report: Report, places: list[str], jobs: int, progress: Progress | None) -> None:
+def _share(report: Report, places: list[str], jobs: int, snapshot: str, progress: Progress | None) -> None:
     """One village at a time to each process; the largest first, so that none is left over at the end."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_export_snapshot()")
-        (snapshot,) = cursor.fetchone()
         cursor.execute("SELECT place, sum(count) FROM ledger_batch GROUP BY place")
         sizes = dict(cursor.fetchall())
     ordered = sorted(places, key=lambda place: -sizes.get(place, 0))
     known = dict(connection.settings_dict)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, initargs=(known, snapshot)) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=spawn, initializer=verify_jobs.begin, initargs=(known, snapshot)
+    ) as pool:
         found = {}
-        for place, part in zip(ordered, pool.map(_one_place, ordered), strict=True):
+        for place, part in zip(ordered, pool.map(verify_jobs.one_place, ordered), strict=True):
             found[place] = part
             if progress:
                 progress(sum(one.counts["transfers"] for one in found.values()))
     for place in places:
         report.merge(found[place])
-
-
-_begun: dict[str, Any] = {}
-
-
-def _begin(known: dict[str, Any], snapshot: str) -> None:
-    """In a process of its own: the same database, the same moment."""
-    import django
-
-    django.setup()
-    connection.settings_dict.update(known)
-    _begun["snapshot"] = snapshot
-
-
-def _one_place(place: str) -> Report:
-    report = Report()
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SET TRANSACTION SNAPSHOT %s", [_begun["snapshot"]])
-        with scoped(EVERYWHERE):
-            _check_place(report, place, None)
-    return report
 
 
 def _check_anchors(report: Report, anchors: Iterable[Anchor], places: Sequence[str] | None) -> None:

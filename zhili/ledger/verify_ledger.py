@@ -301,8 +301,8 @@ class Check:
         self.transfers += 1
         where = "第 %d 批第 %d 笔（%s）" % (seq, number, t["id"])
         seal = hash_(b"\x03" + bytes.fromhex(t["salt"]) + t["cause"].encode()).hex()
-        names = "place seq index id debit credit amount short code phase pending_of reverses".split()
-        fields = [t[name] for name in names]
+        fields = [t["place"], t["seq"], t["index"], t["id"], t["debit"], t["credit"], t["amount"], t["short"], t["code"],
+                  t["phase"], t["pending_of"], t["reverses"]]  # fmt: skip
         fields += [days(t["occurred_on"]), moment(t["posted_at"]), t["period"], t["late"], t["commitment"]]
         leaf = hash_(b"\x00" + ("zhili-transfer/1|" + "|".join(fields)).encode())
         if seal != t["commitment"]:

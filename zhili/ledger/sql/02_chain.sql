@@ -56,20 +56,20 @@ $$;
 -- period totals. Returns null, or what is broken.
 CREATE OR REPLACE FUNCTION ledger_broken(p_place text, p_seq bigint, p_ids uuid[]) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  found jsonb;
+  broken jsonb;
 BEGIN
-  SELECT jsonb_build_object('table', 'ledger_batch', 'id', b.place || '/' || b.seq) INTO found
+  SELECT jsonb_build_object('table', 'ledger_batch', 'id', b.place || '/' || b.seq) INTO broken
     FROM ledger_batch b WHERE b.place = p_place AND b.seq = p_seq AND b.algorithm = 'sha256'
      AND b.head <> sha256('\x02'::bytea || convert_to(ledger_batch_line(b.place, b.seq, b.previous_head, b.root, b.algorithm,
            b.count, b.total, b.posted_at, b.period, b.by_id, b.note), 'UTF8'));
-  IF FOUND THEN RETURN found; END IF;
-  SELECT jsonb_build_object('table', 'ledger_account', 'id', a.id) INTO found
+  IF FOUND THEN RETURN broken; END IF;
+  SELECT jsonb_build_object('table', 'ledger_account', 'id', a.id) INTO broken
     FROM unnest(p_ids) AS u(id) JOIN ledger_account a ON a.id = u.id
     LEFT JOIN LATERAL (SELECT sum(p.earned - p.deducted - p.spent - p.expired + p.adjusted) AS points
                          FROM ledger_periodtotal p WHERE p.account = a.id) t ON a.kind = 'holder'
    WHERE a.seal <> ledger_account_seal(a.id, a.may_go_negative, a.opened_on, a.closed_on)
       OR a.kind = 'holder' AND a.credits - a.debits <> coalesce(t.points, 0) LIMIT 1;
-  RETURN found;
+  RETURN broken;
 END $$;
 
 -- A village with an open alarm takes no entries until a named person lifts it.

@@ -8,6 +8,13 @@ import pytest
 from django.db import connection, transaction
 
 
+@pytest.fixture(params=["intl", "gm"])
+def profile(request: pytest.FixtureRequest, settings: object) -> str:
+    """K-02: the same test under SHA-256 and under SM3."""
+    settings.CIPHER_PROFILE = request.param  # type: ignore[attr-defined]
+    return str(request.param)
+
+
 @pytest.fixture
 def as_owner_of_book(django_db_setup: None, own_database: str, django_db_blocker: object) -> Iterator[str]:
     """Inside one transaction, as the owner role, scope '*', with every guard of the ledger's tables taken down."""

@@ -22,7 +22,8 @@ from zhili.ledger.posting import canonical
 from zhili.ledger.tests.stories import DAY, PERIOD, PLACE, cause, give
 from zhili.ledger.verify import verify
 
-pytestmark = pytest.mark.django_db
+# K-02: all of it under both profiles.
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("profile")]
 NEXT = "511702109201"
 
 
@@ -388,8 +389,8 @@ def test_receipts() -> None:
     assert queries.find_receipt(PLACE, queries.receipt_code(uuid4())) is None
 
 
-def test_statements_do_not_grow_with_the_batch() -> None:
-    """One round trip for 1, 100 and 5,000 transfers: psycopg's wire trace counts the messages that execute."""
+def test_statements_do_not_grow_with_the_batch(profile: str) -> None:
+    """One round trip (two under SM3) for 1, 100 and 5,000 transfers: psycopg's wire trace counts the executes."""
     homes = [uuid4() for _ in range(50)]
     sent = []
     for size in (1, 100, 5_000):
@@ -405,7 +406,7 @@ def test_statements_do_not_grow_with_the_batch() -> None:
                     len(through_django),
                 )
             )
-    assert sent == [(1, 0)] * 3
+    assert sent == [({"intl": 1, "gm": 2}[profile], 0)] * 3
     assert post(news, place=PLACE, by=None, period=PERIOD).replayed
     assert verify([PLACE]).ok
 
