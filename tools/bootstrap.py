@@ -109,7 +109,7 @@ ICONS = [
     "user",
     "user-plus",
     "users",
-    "users-group",
+    "cloud-off", "users-group",
     "volume",
     "wallet",
     "x",

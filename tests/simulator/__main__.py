@@ -37,7 +37,9 @@ def main() -> int:
     if asked.json:
         print(json.dumps(vars(life), ensure_ascii=False))
     else:
-        print(f"seed {life.seed}: {life.steps} steps to {life.until} in {life.seconds:.1f} s, {life.refused} refused")
+        print(
+            f"seed {life.seed}: {life.steps} steps to {life.until} in {life.seconds:.1f} s, {life.refused} refused"
+        )
         print(dict(life.deeds), dict(life.faults), life.checks, sep="\n")
     return 0
 

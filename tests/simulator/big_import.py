@@ -21,10 +21,15 @@ def main() -> dict[str, Any]:
     run = Run(1, template(), faults=False, checks=False)
     run.world.sleep(40)
     village = run.world.villages[0]
-    rows = [[f"1{1 + n % 40:03d}", "HJ01", f"2026-01-{1 + n % 28:02d}", f"鑫第{n}行", "赵鑫证"] for n in range(2000)]
+    rows = [
+        [f"1{1 + n % 40:03d}", "HJ01", f"2026-01-{1 + n % 28:02d}", f"鑫第{n}行", "赵鑫证"]
+        for n in range(2000)
+    ]
 
     def step(rows: list[list[str]]) -> Step:
-        return Step("import_sheet", {"by": village.clerk, "place": village.place, "rows": rows}, [village.place])
+        return Step(
+            "import_sheet", {"by": village.clerk, "place": village.place, "rows": rows}, [village.place]
+        )
 
     def count() -> int:
         with scoped("511702"):

@@ -103,7 +103,9 @@ class Checker:
 
     def _audits(self) -> tuple[int, str, Any]:
         with scoped("*"), connection.cursor() as cursor:
-            cursor.execute("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text, max(at) FROM audit_entry t")
+            cursor.execute(
+                "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text, max(at) FROM audit_entry t"
+            )
             return cursor.fetchone()
 
     def after(self, places: list[str], refused: bool, say: str) -> None:
@@ -165,7 +167,10 @@ class Checker:
 
     def invariants(self) -> None:
         with scoped("*"), connection.cursor() as cursor:
-            parts = [f"(SELECT {n} AS n, x::text FROM ({sql}) AS q(x) LIMIT 1)" for n, sql in enumerate(INVARIANTS.values())]
+            parts = [
+                f"(SELECT {n} AS n, x::text FROM ({sql}) AS q(x) LIMIT 1)"
+                for n, sql in enumerate(INVARIANTS.values())
+            ]
             cursor.execute(" UNION ALL ".join(parts))
             bad = cursor.fetchall()
         if bad:
@@ -180,12 +185,20 @@ class Checker:
                    JOIN ledger_account a ON a.owner = h.id AND a.kind = 'holder' WHERE h.place = %s""",
                 [village.place],
             )
-            found = {(code, purse): (balance, reserved) for code, purse, balance, reserved in cursor.fetchall()}
+            found = {
+                (code, purse): (balance, reserved) for code, purse, balance, reserved in cursor.fetchall()
+            }
             cursor.execute("SELECT id::text, status FROM claims_claim WHERE place = %s", [village.place])
             claims = dict(cursor.fetchall())
-            cursor.execute("SELECT code, status IN ('living', 'away') FROM people_household WHERE place = %s", [village.place])
+            cursor.execute(
+                "SELECT code, status IN ('living', 'away') FROM people_household WHERE place = %s",
+                [village.place],
+            )
             houses = dict(cursor.fetchall())
-            cursor.execute("SELECT id::text, status IN ('received', 'acknowledged') FROM notices_objection WHERE place = %s", [village.place])
+            cursor.execute(
+                "SELECT id::text, status IN ('received', 'acknowledged') FROM notices_objection WHERE place = %s",
+                [village.place],
+            )
             objections = dict(cursor.fetchall())
         thought = {(house.code, "spend"): (house.spend, house.reserved) for house in village.houses.values()}
         thought |= {(house.code, "merit"): (house.merit, 0) for house in village.houses.values()}

@@ -114,7 +114,9 @@ def death(world: World, village: Village) -> Step | None:
         return None
     one = world.rng.choice(rows)
     args = {"by": village.clerk, "place": village.place, "house": one.code, "on": world.today.isoformat()}
-    return Step("death", args, [village.place], OK, lambda _: setattr(one, "members", one.members - 1), lost="never")
+    return Step(
+        "death", args, [village.place], OK, lambda _: setattr(one, "members", one.members - 1), lost="never"
+    )
 
 
 @deed(5)
@@ -135,7 +137,9 @@ def announce(world: World, village: Village) -> Step | None:
         agree(points, due, "points that would lapse")
         village.announced = Announced(day, until)
 
-    return Step("announce", args, [village.place], OK if may else REFUSED, then if may else None, lost="refused")
+    return Step(
+        "announce", args, [village.place], OK if may else REFUSED, then if may else None, lost="refused"
+    )
 
 
 @deed(10)

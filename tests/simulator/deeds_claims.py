@@ -60,7 +60,9 @@ def claim(world: World, village: Village) -> Step | None:
     item = world.rng.choice(EASY + (CLERKS if by == village.clerk else ()))
     day = a_day(world)
     args = facts(world, village, by, house, item, day)
-    then = None if closed else lambda number: (remember(village, args, day), agree(number > 0, True, "number"))
+    then = (
+        None if closed else lambda number: (remember(village, args, day), agree(number > 0, True, "number"))
+    )
     return Step("claim", args, [village.place], REFUSED if closed else OK, then, twice=True)
 
 
@@ -74,7 +76,9 @@ def claim_again(world: World, village: Village) -> Step | None:
         return None
     changed = world.rng.random() < 0.5
     args = {**old.args, "text": old.args["text"] + "改"} if changed else old.args
-    return Step("claim", args, [village.place], REFUSED if changed else OK, say=f"claim_again changed={changed}")
+    return Step(
+        "claim", args, [village.place], REFUSED if changed else OK, say=f"claim_again changed={changed}"
+    )
 
 
 @deed(3)
@@ -107,7 +111,15 @@ def sheet(world: World, village: Village) -> Step | None:
     for n in range(world.rng.randint(2, 8)):
         house = a_house(world, village)
         assert house is not None
-        rows.append([house, "HJ01", a_day(world).isoformat(), f"{village.sign}表{world.count}-{n}", f"赵{village.sign}"])
+        rows.append(
+            [
+                house,
+                "HJ01",
+                a_day(world).isoformat(),
+                f"{village.sign}表{world.count}-{n}",
+                f"赵{village.sign}",
+            ]
+        )
     world.count += 1
     bad = world.rng.random() < 0.25
     if bad:
@@ -117,7 +129,14 @@ def sheet(world: World, village: Village) -> Step | None:
     def then(said: dict[str, Any]) -> None:
         agree((len(said["ids"]), said["errors"] > 0), (0 if bad else len(rows), bad), "sheet")
         for id, code, day in said["ids"]:
-            facts = {"id": id, "house": code, "item": "HJ01", "by": village.clerk, "photos": [], "sheet": True}
+            facts = {
+                "id": id,
+                "house": code,
+                "item": "HJ01",
+                "by": village.clerk,
+                "photos": [],
+                "sheet": True,
+            }
             remember(village, facts, date.fromisoformat(day))
         if said["ids"]:
             village.imports.append({"args": args, "ids": said["ids"]})
@@ -139,7 +158,13 @@ def review(world: World, village: Village) -> Step | None:
     points = None
     if one.item in ("GY04", "GY05") and decision == "approve" and (level != "1" or one.item == "GY05"):
         points = world.rng.choice([100, 300]) if one.item == "GY05" else world.rng.randint(1, 20) * 100
-    args = {"by": who, "claim": one.id, "decision": decision, "points": points, "reason": "" if decision == "approve" else "不清楚"}
+    args = {
+        "by": who,
+        "claim": one.id,
+        "decision": decision,
+        "points": points,
+        "reason": "" if decision == "approve" else "不清楚",
+    }
     allowed = village.may_review(who, one, house_of(who))
     return Step("review", args, [village.place], OK if allowed else REFUSED,
                 (lambda said: decide(one, level, who, decision, points, said)) if allowed else None, lost="refused")  # fmt: skip
@@ -172,7 +197,11 @@ def decide(one: Claim, level: str, who: str, decision: str, points: int | None, 
 def review_batch(world: World, village: Village) -> Step | None:
     """One reviewer approves what waits for a first look, each line on its own merits."""
     who = world.rng.choice(village.people("reviewer"))
-    rows = [one for one in village.claims.values() if one.status == "submitted" and one.item in ("HJ01", "HJ02", "GY01", "GY06", "ZX01")]
+    rows = [
+        one
+        for one in village.claims.values()
+        if one.status == "submitted" and one.item in ("HJ01", "HJ02", "GY01", "GY06", "ZX01")
+    ]
     if len(rows) < 3:
         return None
     ids = [one.id for one in world.rng.sample(rows, min(len(rows), 12))]
@@ -185,7 +214,14 @@ def review_batch(world: World, village: Village) -> Step | None:
                 decide(village.claims[id], "1", who, "approve", None)
                 agree(status, village.claims[id].status, "status after review of many")
 
-    return Step("review_batch", {"by": who, "place": village.place, "ids": ids}, [village.place], OK, then, lost="never")
+    return Step(
+        "review_batch",
+        {"by": who, "place": village.place, "ids": ids},
+        [village.place],
+        OK,
+        then,
+        lost="never",
+    )
 
 
 @deed(3)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.simulator.deeds import OK, REFUSED, Step, agree, deed, new_id
 from tests.simulator.model import Line, Notice, Objection, Village, World
+from tests.simulator.world import house_of
 
 
 def end_of(period: str) -> date:
@@ -42,7 +43,9 @@ def open_notice(world: World, village: Village) -> Step | None:
         village.notices.append(notice)
 
     args = {"by": village.clerk, "place": village.place, "period": period}
-    return Step("open_notice", args, [village.place], OK if may else REFUSED, then if may else None, lost="never")
+    return Step(
+        "open_notice", args, [village.place], OK if may else REFUSED, then if may else None, lost="never"
+    )
 
 
 @deed(30)
@@ -53,7 +56,11 @@ def close_notice(world: World, village: Village) -> Step | None:
     notice = village.notices[-1]
     args = {"by": village.clerk, "place": village.place, "period": notice.period}
     if not notice.open:
-        return Step("close_notice", args, [village.place], OK, twice=True, say="close_notice again") if world.rng.random() < 0.1 else None
+        return (
+            Step("close_notice", args, [village.place], OK, twice=True, say="close_notice again")
+            if world.rng.random() < 0.1
+            else None
+        )
     may = world.today > notice.closes
     if not may and world.rng.random() < 0.8:
         return None
@@ -62,7 +69,9 @@ def close_notice(world: World, village: Village) -> Step | None:
         village.post([line for line in notice.lines.values() if line.status == "shown"])
         notice.open = False
 
-    return Step("close_notice", args, [village.place], OK if may else REFUSED, then if may else None, twice=True)
+    return Step(
+        "close_notice", args, [village.place], OK if may else REFUSED, then if may else None, twice=True
+    )
 
 
 @deed(12)
@@ -75,7 +84,12 @@ def objection(world: World, village: Village) -> Step | None:
     may = notice.open and world.today <= notice.closes and line.status in ("shown", "held")
     if not may and world.rng.random() < 0.8:
         return None
-    args = {"place": village.place, "claim": line.claim, "id": new_id(world), "text": f"{village.sign}那天没看见"}
+    args = {
+        "place": village.place,
+        "claim": line.claim,
+        "id": new_id(world),
+        "text": f"{village.sign}那天没看见",
+    }
 
     def then(_: Any) -> None:
         village.objections[args["id"]] = Objection(args["id"], line.claim)
@@ -118,7 +132,7 @@ def answer(world: World, village: Village) -> Step | None:
                 village.post([line])
         agree(said[1], line.status, f"line {line.claim} after the answer")
 
-    may = by == village.supervisor
+    may = by == village.supervisor and village.claims[one.claim].house != house_of(by)
     return Step("answer", {"by": by, "objection": one.id, "outcome": outcome}, [village.place], OK if may else REFUSED,
                 then if may else None, lost="refused")  # fmt: skip
 

@@ -16,7 +16,9 @@ API = ("claims", "notices", "balances", "totals?period=2026-01", "households", "
 @deed(7)
 def look(world: World, village: Village) -> Step | None:
     """A member sees the own village and never a sign of another one; of another village's addresses only that there is nothing."""
-    by = world.rng.choice([village.clerk, village.supervisor, village.people("villager")[0], village.people("council")[0]])
+    by = world.rng.choice(
+        [village.clerk, village.supervisor, village.people("villager")[0], village.people("council")[0]]
+    )
     other = world.rng.choice([one for one in world.villages if one is not village])
     mine = [f"{ROOT}/villages/{village.place}/{path}" for path in world.rng.sample(API, 3)]
     theirs = [f"{ROOT}/villages/{other.place}/{path}" for path in world.rng.sample(API, 2)]
@@ -39,7 +41,11 @@ def look(world: World, village: Village) -> Step | None:
 @deed(6)
 def look_open(world: World, village: Village) -> Step | None:
     """No digits of an ID card or a phone on anything public; nothing of another village."""
-    paths = [f"/open/{village.place}/", f"/open/{village.place}/notices/", f"{ROOT}/open/villages/{village.place}/heads"]
+    paths = [
+        f"/open/{village.place}/",
+        f"/open/{village.place}/notices/",
+        f"{ROOT}/open/villages/{village.place}/heads",
+    ]
     paths += [f"/open/{village.place}/notices/{n}/" for n in range(1, len(village.notices) + 1)][-2:]
 
     def then(pages: list[Any]) -> None:
@@ -67,6 +73,8 @@ def agree_everywhere(world: World, village: Village) -> Step | None:
             agree(said[who], thought, f"{who} of {house.code}")
         agree(said["households"], said["whole"], f"totals of {period} by household and as a whole")
         agree(said["api_totals"], said["whole"], f"totals of {period} over the API")
-        agree(said["shown"], {one.code: one.spend for one in village.houses.values()}, "balances of the village")
+        agree(
+            said["shown"], {one.code: one.spend for one in village.houses.values()}, "balances of the village"
+        )
 
     return Step("agree_everywhere", args, [village.place], OK, then, lost="never")

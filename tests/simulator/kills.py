@@ -36,7 +36,12 @@ def main(seed: int, steps: int) -> dict[str, Any]:
 
         def before(self, step: Step) -> None:
             left = WANTED.get(step.do, 0) - (step.do in killed)
-            if left <= 0 or step.expect != OK or step.say.endswith("again") or (step.do == "claim" and not step.args["photos"]):
+            if (
+                left <= 0
+                or step.expect != OK
+                or step.say.endswith("again")
+                or (step.do == "claim" and not step.args["photos"])
+            ):
                 return
             points = self.points_of(step)
             before = self.checker.prints()
@@ -51,7 +56,9 @@ def main(seed: int, steps: int) -> dict[str, Any]:
                     raise Disagree(f"{step.do} killed at {name} {nth} left something behind")
             killed[step.do] = len(points)
             refused[step.do] = self.without_audit(step, before)
-            if step.lost == "same":  # all is written, only nobody hears of it: the deed that follows is a retry
+            if (
+                step.lost == "same"
+            ):  # all is written, only nobody hears of it: the deed that follows is a retry
                 try:
                     self.house.do(self.deed(step, ["kill", "before answer", 1]))
                 except Died:

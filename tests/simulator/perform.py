@@ -191,9 +191,7 @@ def reverse_award(by: str, approved_by: str, place: str, claim: str, purses: lis
     with person(by) as user:
         other = User.objects.get(username=approved_by)
         ids = [derived(UUID(claim), purse) for purse in purses]
-        done = reverse(
-            ids, place=place, by=user, approved_by=other, reason=reason, period=month(place)
-        )
+        done = reverse(ids, place=place, by=user, approved_by=other, reason=reason, period=month(place))
         return done.count
 
 
@@ -207,7 +205,12 @@ def month(place: str) -> str:
 def split(by: str, place: str, house: str, code: str, share: int) -> str:
     with person(by) as user:
         old = home(place, house)
-        leaves = old.residents.filter(status__in=["present", "away"]).exclude(relation="head").order_by("pk").first()
+        leaves = (
+            old.residents.filter(status__in=["present", "away"])
+            .exclude(relation="head")
+            .order_by("pk")
+            .first()
+        )
         new = household_changes.split_household(
             by=user, household=old, code=code, residents=[leaves], head=leaves, share_percent=share,
             period=month(place), basis="分家协议",
@@ -219,7 +222,11 @@ def split(by: str, place: str, house: str, code: str, share: int) -> str:
 def merge(by: str, place: str, house: str, into: str) -> str:
     with person(by) as user:
         done = household_changes.merge_households(
-            by=user, household=home(place, house), into=home(place, into), period=month(place), basis="并户申请"
+            by=user,
+            household=home(place, house),
+            into=home(place, into),
+            period=month(place),
+            basis="并户申请",
         )
         return done.code
 
@@ -247,7 +254,11 @@ def death(by: str, place: str, house: str, on: str) -> str:
 def announce(by: str, place: str, on: str, until: str) -> int:
     with person(by) as user:
         said = announcing.announce_expiry(
-            by=user, place=place, purse="spend", on=date.fromisoformat(on), earned_until=date.fromisoformat(until)
+            by=user,
+            place=place,
+            purse="spend",
+            on=date.fromisoformat(on),
+            earned_until=date.fromisoformat(until),
         )
         return said.points
 
@@ -285,4 +296,9 @@ def import_sheet(by: str, place: str, rows: list[list[str]]) -> dict[str, Any]:
         if not dry.ok:
             return {**said, "ids": []}
         apply_claims(dry, by=user)
-        return {**said, "ids": [[str(draft.id), draft.household.code, draft.occurred_on.isoformat()] for draft in dry.drafts]}
+        return {
+            **said,
+            "ids": [
+                [str(draft.id), draft.household.code, draft.occurred_on.isoformat()] for draft in dry.drafts
+            ],
+        }

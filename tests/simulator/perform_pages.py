@@ -37,7 +37,9 @@ def key_for(username: str) -> str:
 @performs
 def look(by: str, paths: list[str]) -> list[tuple[str, int, str]]:
     """Somebody signed in, over the API."""
-    return bodies(Client(raise_request_exception=True), paths, headers={"Authorization": f"Bearer {key_for(by)}"})
+    return bodies(
+        Client(raise_request_exception=True), paths, headers={"Authorization": f"Bearer {key_for(by)}"}
+    )
 
 
 @performs
@@ -81,12 +83,22 @@ def agree_everywhere(by: str, place: str, period: str, house: str) -> dict[str, 
     purses = ("merit", "spend")
     return {
         "passbook": {purse: page.closing for purse, page in passbook.items()},
-        "lines": {purse: page.opening + sum(one.points for one in page.entries) for purse, page in passbook.items()},
+        "lines": {
+            purse: page.opening + sum(one.points for one in page.entries) for purse, page in passbook.items()
+        },
         "balances": {purse: now[one.pk, purse].balance for purse in purses},
-        "api": {purse: hundredths(next((row["balance"] for row in rows if row["purse"] == purse), "0")) for purse in purses},
-        "households": {purse: sum(total.net for (who, _, held), total in months.items() if held == purse and who) for purse in purses},
+        "api": {
+            purse: hundredths(next((row["balance"] for row in rows if row["purse"] == purse), "0"))
+            for purse in purses
+        },
+        "households": {
+            purse: sum(total.net for (who, _, held), total in months.items() if held == purse and who)
+            for purse in purses
+        },
         "whole": {purse: whole[period, purse].net if (period, purse) in whole else 0 for purse in purses},
-        "api_totals": {purse: sum(hundredths(row["net"]) for row in totals if row["purse"] == purse) for purse in purses},
+        "api_totals": {
+            purse: sum(hundredths(row["net"]) for row in totals if row["purse"] == purse) for purse in purses
+        },
         "shown": {house.code: every[house.pk, "spend"].balance for house in houses},
     }
 

@@ -150,7 +150,8 @@ class Run:
         self.before(step)
         answer = self.carry_out(step)
         got = OK if "ok" in answer else REFUSED if "refused" in answer else "bug"
-        self.life.log.append(f"{self.life.steps} {self.world.now:%F %H:%M} {step.say} {step.args} → {answer}")
+        seen = [row[:2] for row in answer["ok"]] if got == OK and step.do.startswith("look") else answer
+        self.life.log.append(f"{self.life.steps} {self.world.now:%F %H:%M} {step.say} {step.args} → {seen}")
         if got == "bug" or (step.expect and got != step.expect):
             raise Disagree(f"{step.say} {step.args}: expected {step.expect}, got {answer}")
         if got == OK and step.then:
@@ -167,7 +168,13 @@ class Run:
 
     def deed(self, step: Step, fault: list[Any] | None = None) -> dict[str, Any]:
         seed = f"{self.life.seed}/{self.life.steps}"
-        return {"do": step.do, "args": step.args, "at": self.world.now.isoformat(), "seed": seed, "fault": fault}
+        return {
+            "do": step.do,
+            "args": step.args,
+            "at": self.world.now.isoformat(),
+            "seed": seed,
+            "fault": fault,
+        }
 
     def carry_out(self, step: Step) -> dict[str, Any]:
         """With a fault, where chance wants one; then again, as a person would."""
@@ -246,11 +253,15 @@ class Run:
 
 
 def commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"
 
 
-def one_life(seed: int, steps: int, *, faults: bool = True, checks: bool = True, until: float | None = None) -> Life:
+def one_life(
+    seed: int, steps: int, *, faults: bool = True, checks: bool = True, until: float | None = None
+) -> Life:
     run = Run(seed, template(), faults=faults, checks=checks)
     try:
         return run.live(steps, until=until)
@@ -263,7 +274,14 @@ def soak(seconds: float, first: int | None = None, steps: int = 1500) -> dict[st
     start = time.monotonic()
     end = start + seconds
     seeds = random.SystemRandom() if first is None else None
-    totals: dict[str, Any] = {"lives": 0, "steps": 0, "refused": 0, "seeds": [], "faults": Counter(), "checks": Counter()}
+    totals: dict[str, Any] = {
+        "lives": 0,
+        "steps": 0,
+        "refused": 0,
+        "seeds": [],
+        "faults": Counter(),
+        "checks": Counter(),
+    }
     while time.monotonic() < end:
         seed = seeds.randrange(10**9) if seeds else (first or 0) + totals["lives"]
         print(f"seed {seed} …", flush=True)
@@ -274,9 +292,10 @@ def soak(seconds: float, first: int | None = None, steps: int = 1500) -> dict[st
         totals["seeds"].append(seed)
         totals["faults"].update(life.faults)
         totals["checks"].update(life.checks)
-        print(f"  {life.steps} steps to {life.until}, {sum(life.faults.values())} faults, {life.seconds:.0f} s", flush=True)
+        print(
+            f"  {life.steps} steps to {life.until}, {sum(life.faults.values())} faults, {life.seconds:.0f} s",
+            flush=True,
+        )
     totals["seconds"] = round(time.monotonic() - start)
     totals["kills"] = sum(n for what, n in totals["faults"].items() if what.startswith("kill"))
     return totals
-
-

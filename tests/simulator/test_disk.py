@@ -84,7 +84,11 @@ def test_no_room_for_a_photo(village: SimpleNamespace, full: SimpleNamespace) ->
     rows = Entry.objects.count()
     with pytest.raises(ClaimError) as refused:
         claim_for(village, photos=[photo(1), photo(2)], text="带照片")
-    assert "存储空间不够" in str(refused.value) and "没有提交" in str(refused.value) and refused.value.field == "photos"
+    assert (
+        "存储空间不够" in str(refused.value)
+        and "没有提交" in str(refused.value)
+        and refused.value.field == "photos"
+    )
     assert full.files() == before
     assert list(Claim.objects.all()) == [claim] and not Evidence.objects.exclude(file_name="").exists()
     assert Entry.objects.count() == rows
@@ -118,7 +122,9 @@ def test_room_again(village: SimpleNamespace, full: SimpleNamespace) -> None:
     with pytest.raises(ClaimError, match="存储空间不够"):
         claim_for(village, id=key, photos=[photo(4)])
     (full.root / "filler").unlink(missing_ok=True)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    )
     found = claim_for(village, id=key, photos=[photo(4)])
     assert found.evidence.filter(kind="photo").count() == 1
     assert len(full.files()) == 2

@@ -68,7 +68,11 @@ def test_fault_points_do_nothing_unless_armed() -> None:
     source = Path(faults.__file__).read_text()
     assert "environ" not in source and "settings" not in source.replace("setting nor", "")
     users = subprocess.run(
-        ["git", "grep", "-l", "faults.arm\\|import arm"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "grep", "-l", "faults.arm\\|import arm"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.split()
     assert all(name.startswith("tests/") for name in users), users
     seen: list[str] = []

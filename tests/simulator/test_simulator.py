@@ -37,7 +37,10 @@ def test_a_life_with_the_power_going_off_ends_like_one_in_peace(record_property:
     assert rough["digests"] == calm["digests"] and len(rough["digests"]) > 25
     struck = rough["faults"]
     kinds = {what.split(" ")[0] for what in struck}
-    assert kinds >= {"kill", "connection", "answer", "two", "delivered", "restart"} and sum(struck.values()) >= 40
+    assert (
+        kinds >= {"kill", "connection", "answer", "two", "delivered", "restart"}
+        and sum(struck.values()) >= 40
+    )
     assert rough["checks"]["checked"] >= 300 and rough["checks"]["verified"] >= 5
     assert rough["deeds"]["close_notice"] >= 3 and rough["refused"] >= 30
     print(f"seed 12: {rough['steps']} steps, {sum(struck.values())} faults, until {rough['until']}")

@@ -124,7 +124,11 @@ def _village(n: int, place: str, sign: str, township: Any, county: Any) -> None:
     for number in range(1, HOUSEHOLDS + 1):
         code = code_of(n, number)
         house = Household.objects.create(
-            place=place, code=code, group=f"{1 + number % 4}组", address=f"{sign}院{number}", opened_on=date(2020, 1, 1)
+            place=place,
+            code=code,
+            group=f"{1 + number % 4}组",
+            address=f"{sign}院{number}",
+            opened_on=date(2020, 1, 1),
         )
         for k, relation in enumerate(("head", "spouse", "son")):
             id_secret, id_index = seal_id_number(ID_NUMBER.format(n * 1000 + number * 10 + k))
@@ -138,14 +142,18 @@ def _village(n: int, place: str, sign: str, township: Any, county: Any) -> None:
                 heads[code] = person
     users: dict[str, User] = {}
     for name, role in usernames(n).items():
-        user = User(username=name, display_name=f"{sign}{role}", resident=heads[house_of(name)], home_place=place)
+        user = User(
+            username=name, display_name=f"{sign}{role}", resident=heads[house_of(name)], home_place=place
+        )
         user.set_unusable_password()
         user.save()
         users[name] = user
         give_key(user)
         if role != "villager":
             group = heads[house_of(name)].household.group if role == "group_leader" else ""
-            Membership.objects.create(user=user, role=role, place=place, group=group, valid_from=date(2020, 1, 1))
+            Membership.objects.create(
+                user=user, role=role, place=place, group=group, valid_from=date(2020, 1, 1)
+            )
     for one, number in ties():
         reviewer = users[f"v{n}.reviewer{one}"]
         Recusal.objects.create(
@@ -163,7 +171,10 @@ def give_key(user: Any) -> None:
     from zhili.people.models import ApiToken
 
     ApiToken.objects.create(
-        user=user, digest=sha256(key_for(user.username).encode()).hexdigest(), title="模拟", expires_on=date(2029, 1, 1)
+        user=user,
+        digest=sha256(key_for(user.username).encode()).hexdigest(),
+        title="模拟",
+        expires_on=date(2029, 1, 1),
     )
 
 

@@ -10,6 +10,7 @@ import zhili.claims.desk_review
 import zhili.claims.open
 import zhili.claims.phone
 import zhili.claims.phone_field
+import zhili.claims.phone_offline
 import zhili.claims.phone_review
 import zhili.ledger.desk
 import zhili.ledger.open
@@ -34,6 +35,7 @@ import zhili.rulebook.open
 import zhili.rulebook.phone
 import zhili.web.accounts
 import zhili.web.claim_paper
+import zhili.web.consent_paper
 import zhili.web.desk
 import zhili.web.expiry
 import zhili.web.home
@@ -54,6 +56,7 @@ Pages = list[URLPattern | URLResolver]
 # Each face module exports urlpatterns; add its line to the list of its face.
 phone_pages: Pages = [
     *zhili.claims.phone.urlpatterns,
+    *zhili.claims.phone_offline.urlpatterns,
     *zhili.claims.phone_field.urlpatterns,
     *zhili.claims.phone_review.urlpatterns,
     *zhili.notices.phone.urlpatterns,
@@ -78,6 +81,7 @@ desk_pages: Pages = [
     *zhili.web.desk.urlpatterns,
     *zhili.people.desk.urlpatterns,
     *zhili.people.desk_consents.urlpatterns,
+    *zhili.web.consent_paper.urlpatterns,
     *zhili.places.desk.urlpatterns,
     *zhili.places.holidays.urlpatterns,
     *zhili.people.desk_import.urlpatterns,

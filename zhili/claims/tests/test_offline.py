@@ -37,7 +37,8 @@ def village(cast: SimpleNamespace) -> SimpleNamespace:
 def note(n: int, rng: random.Random, **changes: Any) -> Record:
     moment = NOW - timedelta(hours=30 - n)
     facts: dict[str, Any] = {
-        "id": uuid7(moment, rng.randbytes), "household": rng.choice(CODES), "item": rng.choice(["HJ01", "HJ01", "GY06", "GY05"]),
+        "id": uuid7(moment, rng.randbytes), "household": rng.choice(CODES),
+        "item": rng.choice(["HJ01", "HJ01", "GY06", "GY05"]),
         "occurred_on": moment.date(), "noted_at": moment,
     }  # fmt: skip
     return Record(**(facts | changes))
@@ -63,7 +64,10 @@ def outcome(village: SimpleNamespace) -> dict[str, Any]:
     for claim in claims:
         claim.points_decided = 100 if claim.item.code == "GY05" else None
     return {
-        "claims": [(c.pk, c.household.code, c.item.code, c.occurred_on, c.text, c.channel, c.status, c.body_digest) for c in claims],
+        "claims": [
+            (c.pk, c.household.code, c.item.code, c.occurred_on, c.text, c.channel, c.status, c.body_digest)
+            for c in claims
+        ],
         "refused": sorted(OfflineRecord.objects.filter(claim=None).values_list("pk", "refusal")),
         "points": {pk: one.awarded for pk, one in score_claims(claims).items()},
     }
@@ -159,7 +163,9 @@ def test_one_bad_record_stops_no_other(village: SimpleNamespace) -> None:
 def test_not_for_everybody(village: SimpleNamespace, who: str) -> None:
     """A-02: only the village's clerk and group leaders send records."""
     with pytest.raises(NotAllowed):
-        receive(by=getattr(village, who), place=village.place, records=[note(1, random.Random(1))], sent_at=NOW)
+        receive(
+            by=getattr(village, who), place=village.place, records=[note(1, random.Random(1))], sent_at=NOW
+        )
     assert not OfflineRecord.objects.exists()
 
 
@@ -170,7 +176,9 @@ def test_a_leader_notes_only_for_the_own_group(village: SimpleNamespace) -> None
     answers = receive(by=village.group_leader, place=village.place, records=rows, sent_at=NOW)
     taken = {row.household: one.taken for row, one in zip(rows, answers, strict=True)}
     assert taken["1001"]
-    assert OfflineRecord.objects.count() == 2 and OfflineRecord.objects.filter(claim=None).count() == (not taken["3001"])
+    assert OfflineRecord.objects.count() == 2 and OfflineRecord.objects.filter(claim=None).count() == (
+        not taken["3001"]
+    )
 
 
 @pytest.mark.parametrize("count", [0, 101])
