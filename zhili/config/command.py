@@ -21,6 +21,7 @@ ROOMS = (
     "zhili.people.commands",
     "zhili.places.commands",
     "zhili.ledger.commands",
+    "zhili.privacy.commands",
     "zhili.web.expiry_commands",
     "zhili.config.initial",
     "zhili.config.key_commands",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zhili.privacy.breach import open_incident as open_incident
+from zhili.privacy.breach import record_pack as record_pack
 from zhili.privacy.erasing import erase as erase
 from zhili.privacy.golive import approve_assessment as approve_assessment
 from zhili.privacy.golive import save_assessment as save_assessment
@@ -16,6 +17,7 @@ from zhili.privacy.requests import ask as ask
 from zhili.privacy.requests import cancel as cancel
 from zhili.privacy.requests import extend as extend
 from zhili.privacy.requests import prepare_erasure as prepare_erasure
+from zhili.privacy.requests import record_export as record_export
 from zhili.privacy.requests import refuse as refuse
 from zhili.privacy.requests import send_back as send_back
 from zhili.privacy.sharing import add_recipient as add_recipient

@@ -25,7 +25,7 @@ from zhili.privacy.models import Incident
 # Kinds of looking, and the names in the trail that mean them. `spread`: which people a row without a person stands for.
 KINDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "unmask": ("看了完整号码", ("people.reveal", "people.unmask")),
-    "view": ("打开过本人或本户的页面", ("people.view", "people.view_minor")),
+    "view": ("打开过本人或本户的页面", ("people.view", "people.minor_view")),
     "export": (
         "导出过本村名单",
         ("people.export", "people.export_list", "claims.export", "ledger.export_balances", "ledger.export",
@@ -237,25 +237,34 @@ def _local(moment: datetime) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y年%-m月%-d日%-H时%-M分}"
 
 
+_COLUMNS: Final = (
+    Column("村", 16), Column("组", 8), Column("户编号", 10), Column("姓名", 12), Column("未满 14 岁", 10),
+    Column("监护人", 20), Column("怎么涉及", 40), Column("次数", 8, "int"), Column("最近一次", 18),
+    Column("登记了电话", 10), Column("告知日期", 12), Column("怎么告知的", 14),
+)  # fmt: skip
+
+
 def workbook(found: Pack, *, watermark: str) -> bytes:
     """The pack as Excel: texts first, then everybody, then the children with their guardians."""
-    columns = [
-        Column("村", 16), Column("组", 8), Column("户编号", 10), Column("姓名", 12), Column("未满 14 岁", 10),
-        Column("监护人", 20), Column("怎么涉及", 40), Column("次数", 8, "int"), Column("最近一次", 18),
-        Column("登记了电话", 10), Column("告知日期", 12), Column("怎么告知的", 14),
-    ]  # fmt: skip
     texts = [("给主管部门的报告", line) for line in found.to_authority]
     texts += [("给个人的通知", line) for line in found.to_people]
     texts += [("给监护人的通知", line) for line in found.to_guardians]
-    children = [one for one in found.people if one.minor]
-    sheets = [
-        SheetOut("通知文本", [Column("用途", 20), Column("内容", 100)], texts, heading="个人信息泄露事件"),
-        SheetOut(
-            "涉及的人", columns, _rows(found.people), heading=f"涉及 {len(found.people)} 人", frozen_columns=4
-        ),
-        SheetOut("未满14岁", columns, _rows(children), heading=f"未满 14 岁 {len(children)} 人，通知监护人"),
-    ]
+    first = SheetOut("通知文本", [Column("用途", 20), Column("内容", 100)], texts, heading="个人信息泄露事件")
+    sheets = [first, *_sheets(found.people)]
     return write_workbook(sheets, watermark=watermark, properties={"title": "个人信息泄露事件"})
+
+
+def list_workbook(people: list[Affected]) -> bytes:
+    """The list alone, for the command line."""
+    return write_workbook(_sheets(people), properties={"title": "涉及的人"})
+
+
+def _sheets(people: list[Affected]) -> list[SheetOut]:
+    children = [one for one in people if one.minor]
+    return [
+        SheetOut("涉及的人", _COLUMNS, _rows(people), heading=f"涉及 {len(people)} 人", frozen_columns=4),
+        SheetOut("未满14岁", _COLUMNS, _rows(children), heading=f"未满 14 岁 {len(children)} 人，通知监护人"),
+    ]
 
 
 def _rows(people: Sequence[Affected]) -> Iterator[list[object]]:
@@ -276,3 +285,8 @@ def actors_named(place: str, names: Sequence[str]) -> tuple[int, ...]:
             f"没有账号 {missing[0][:40]}", field="actors", hint="请核对账号名，多个用逗号隔开。"
         )
     return tuple(found.values())
+
+
+def record_pack(*, by: User | None, incident: Incident, form: str) -> None:
+    """The list left as a file."""
+    record("privacy.pack", by=by, place=incident.place, target=incident, form=form, people=incident.people)

@@ -322,19 +322,21 @@ def erased_list() -> Path:
     return Path(settings.VAR) / f"erased-{connection.settings_dict['NAME']}.jsonl"
 
 
-def again(place: str = "") -> int:
-    """After a restore: remove everybody on the list whom the backup brought back. Returns how many."""
+def again(place: str = "") -> tuple[int, int]:
+    """After a restore: remove everybody on the list whom the backup brought back. → (removed, still in the way)."""
     try:
         lines = erased_list().read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return 0
+        return 0, 0
     wanted = {UUID(one["resident"]) for one in map(json.loads, lines) if one["place"].startswith(place)}
-    missing = Resident.objects.filter(pk__in=wanted, erasures=None)
-    count = 0
-    for resident in missing:
-        erase(resident=resident, by=None, approved_by=None, basis=Erasure.Basis.RETENTION)
-        count += 1
-    return count
+    removed = waiting = 0
+    for resident in Resident.objects.filter(pk__in=wanted, erasures=None):
+        try:
+            erase(resident=resident, by=None, approved_by=None, basis=Erasure.Basis.RETENTION)
+            removed += 1
+        except PrivacyError:
+            waiting += 1
+    return removed, waiting
 
 
 def left_before(place: str, day: date) -> models.QuerySet[Resident]:

@@ -261,6 +261,8 @@ def _open(by: User, request: Request, *, either: bool = False) -> Request:
     if row.status == Status.SECOND and not either:
         raise PrivacyError("这个请求正等另一人批准", hint="要改，请先由批准的人退回。")
     must(by, "privacy.handle", row.place, "办理个人信息请求")
+    if by.resident_id is not None and by.resident_id in (row.resident_id, row.asker_id):
+        raise NotAllowed("自己的请求要由别人办理", hint="请另一位文书或乡镇经办人办。")
     return row
 
 
@@ -273,3 +275,8 @@ def _close(by: User, row: Request, status: str, text: str, action: str) -> Reque
         row.save(update_fields=["status", "answer", "handled_by", "handled_at", "approved_by"])
         record(action, by=by, place=row.place, target=row, days_late=max((today() - row.due_on).days, 0))
     return row
+
+
+def record_export(*, by: User, place: str, count: int) -> None:
+    """The list of requests left as Excel."""
+    record("privacy.export_requests", by=by, place=place, count=count)

@@ -63,6 +63,12 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
             Way("desk_households", "户与人", "users", (R.CLERK, R.GROUP_LEADER, R.SUPERVISOR, *ABOVE)),
             Way("desk_rulebooks", "积分细则", "scale"),
             Way("desk_members", "成员与身份", "id-badge-2", (R.CLERK, *ABOVE, *KEEPERS)),
+            Way(
+                "desk_privacy",
+                "个人信息",
+                "lock",
+                (R.CLERK, R.SUPERVISOR, *ABOVE, R.SECURITY_ADMIN, R.AUDIT_ADMIN),
+            ),
             Way("desk_settings", "设置", "settings", (R.CLERK, R.SYSTEM_ADMIN)),
             Way("desk_trail", "留痕", "history", (R.SUPERVISOR, R.AUDIT_ADMIN, R.SECURITY_ADMIN)),
             Way("desk_holidays", "节假日", "calendar", (R.COUNTY,)),
@@ -88,6 +94,7 @@ OPEN: Final = (
     Way("open_rulebook", "积分细则", "scale"),
     Way("open_ledger", "账本指纹", "book-2"),
     Way("open_receipt", "查回执", "receipt"),
+    Way("open_privacy", "个人信息", "lock"),
 )
 
 

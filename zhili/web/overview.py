@@ -17,6 +17,7 @@ from zhili.claims.queries import overview
 from zhili.common.periods import periods_between, today
 from zhili.notices.queries import Duty, due_today
 from zhili.people.models import Household, User
+from zhili.privacy.queries import duties as privacy_duties
 from zhili.web import navigation
 from zhili.web.charts import Chart, moment
 
@@ -25,7 +26,7 @@ DUTY_PAGES = {
     "review": "desk_reviews", "second_review": "desk_reviews", "council": "desk_reviews",
     "returned": "desk_claims", "hearing": "desk_claims", "recheck": "desk_claims",
     "notice": "desk_notices", "close": "desk_notices", "open": "desk_notices", "rulebook": "desk_rulebooks",
-    "acknowledge": "desk_objections", "answer": "desk_objections",
+    "acknowledge": "desk_objections", "answer": "desk_objections", "privacy": "desk_privacy_requests",
 }  # fmt: skip
 
 
@@ -62,7 +63,9 @@ class Step:
 def owed(place: str, user: User) -> list[Owed]:
     """Duties with their link, where `user` may open it, and how near their day is."""
     day = today()
-    return [_owed(duty, place, day, user) for duty in due_today(place)]
+    both = [*due_today(place), *privacy_duties(place)]
+    both.sort(key=lambda duty: (not duty.overdue, duty.due or date.max, duty.kind))
+    return [_owed(duty, place, day, user) for duty in both]
 
 
 def _owed(duty: Duty, place: str, day: date, user: User) -> Owed:
