@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,3 +161,20 @@ def cast(db: None):
     from tests.cast import make_cast
 
     return make_cast()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the matrix tried and saw, added up over its parts (A-02)."""
+    totals: dict[str, int] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name in ("matrix_pairs", "matrix_foreign_bytes", "get_crawled"):
+                    totals[name] = totals.get(name, 0) + int(value)
+    if "matrix_pairs" in totals:
+        terminalreporter.write_line(
+            f"matrix: {totals['matrix_pairs']:,} requests of every role to every address with own and foreign ids,"
+            f" {totals['matrix_foreign_bytes']} bytes of foreign data seen"
+        )
+    if "get_crawled" in totals:
+        terminalreporter.write_line(f"looking: {totals['get_crawled']:,} pages read, no row changed")
