@@ -40,6 +40,9 @@ def record(
     """
     if isinstance(target, Model):
         target = f"{target._meta.label_lower}:{target.pk}"
+    supporter = getattr(by, "supported_by", None)
+    if supporter is not None and by is not None:  # looking in for support (A-10): both persons are on record
+        detail, by = {**detail, "seen_as": by.pk}, supporter
     key, at, here = uuid7(), now(), origin()
     offset = at.astimezone(SHANGHAI).utcoffset()
     values: dict[str, Any] = {

@@ -37,7 +37,9 @@ def keep(values: dict[str, Any]) -> Entry:
         finally:
             os.close(handle)
     except OSError as error:
-        raise ReadOnlyError("现在连留痕都记不下来，要留痕的内容暂时不能看", hint="请告诉系统管理员。") from error
+        raise ReadOnlyError(
+            "现在连留痕都记不下来，要留痕的内容暂时不能看", hint="请告诉系统管理员。"
+        ) from error
     return Entry(**values)
 
 

@@ -132,6 +132,7 @@ def test_page_file_mail_and_poster_say_the_same(month, mail: MailServer, setting
     with time_machine.travel("2026-12-01 09:00:00+08:00", tick=False):
         poster = poster_data(open_notice(by=month.clerk, place=VILLAGE, period="2026-11"))
     assert poster["head_code"] == code == json.loads(lines)["code"]
+    link_now()
     with scoped("*"):
         found = verify(anchors=read_anchors(ledger_file.splitlines()))
         assert found.ok and found.anchored
