@@ -50,7 +50,7 @@ def raise_alarm(place: str, what: str, *, found_by: str) -> bool:
             alarm = Alarm.objects.create(place=place, what=what[:300], found_by=found_by)
     except IntegrityError:
         return False
-    record("ledger.alarm", by=None, place=place, target=alarm, outcome="alarm", found_by=found_by)
+    record("ledger.alarm", by=None, place=place, target=alarm, outcome="failed", found_by=found_by)
     return True
 
 

@@ -75,11 +75,13 @@ def _progress(count: int) -> None:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write the open form of one village's book."""
+    from zhili.audit.actions import record
     from zhili.common.scope import scoped
     from zhili.ledger.export import export
 
     with scoped(options.place):
         counts = export(options.place, options.out)
+        record("ledger.export", by=None, place=options.place, count=counts["transfers"])
     if options.json:
         print(json.dumps({"out": str(options.out), "rows": counts}, ensure_ascii=False))
     else:

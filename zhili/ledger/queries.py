@@ -222,7 +222,7 @@ def as_of(place: str, owners: Collection[UUID], day: date) -> AsOf:
     """The balances a report of `day` showed, the same whenever it is asked for, and the later corrections: lines posted
     since for days up to it, and reversals of what it counted. At most STATEMENT_MAX. Two statements (L-13)."""
     shown = balances_on(place, owners, day)
-    values = {
+    values: dict[str, Any] = {
         "place": place, "owners": list(owners), "day": day, "end": _midnight_after(day), "limit": STATEMENT_MAX,
     }  # fmt: skip
     with connection.cursor() as cursor:

@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -15,9 +17,11 @@ from uuid import uuid4
 import pytest
 
 from zhili.common.clock import replay
+from zhili.common.scope import scoped
 from zhili.ledger import actions, queries
 from zhili.ledger.errors import LedgerError
 from zhili.ledger.export import export
+from zhili.ledger.taking_in import take_in
 from zhili.ledger.tests.stories import DAY, PERIOD, PLACE, cause, give
 from zhili.ledger.verify import verify
 
@@ -163,3 +167,60 @@ def test_the_commands(django_db_setup: None, own_database: str, django_db_blocke
         )
     bad = zhili(own_database, "verify")
     assert bad.returncode == 1 and "ledger_account" in bad.stdout and "credits" in bad.stdout
+
+
+@contextmanager
+def as_owner_there(database: str) -> Iterator[None]:
+    """In another thread's stead: another connection to the other database, this test's transaction left alone."""
+    from django.db import connections
+
+    from zhili.config import embedded
+
+    mine = connections["default"]
+    other = mine.copy()
+    other.settings_dict = {**mine.settings_dict, **embedded.logins()["owner"].as_django(), "NAME": database}
+    connections["default"] = other
+    try:
+        yield
+    finally:
+        other.close()
+        connections["default"] = mine
+
+
+@pytest.mark.processes
+def test_a_fresh_instance_takes_the_book_in(
+    cast, django_db_setup: None, own_database: str, tmp_path: Path, settings
+) -> None:
+    """O-13: export → import into an empty instance: the same head, whole, the posting goes on; not twice, not damaged."""
+    year(cast.clerk)
+    settings.CIPHER_PROFILE = "gm"
+    give(uuid4(), 50, period="2022-Q4")
+    out = tmp_path / "out"
+    export(PLACE, out)
+    head = queries.latest_head(PLACE)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for path in out.iterdir():
+        text = path.read_text(encoding="utf-8")
+        (damaged / path.name).write_text(text.replace(",333,0,award", ",334,0,award", 1), encoding="utf-8")
+    anchors = tmp_path / "anchors.jsonl"
+    anchors.write_text(json.dumps({"place": PLACE, "seq": 1, "head": "0" * 64}), encoding="utf-8")
+    for folder, kept, words in (
+        (damaged, None, "不完整"),
+        (out, anchors, "改写"),
+        (tmp_path / "none", None, "读不懂"),
+    ):
+        with pytest.raises(LedgerError, match=words), as_owner_there(own_database):
+            take_in(folder, anchors=kept)
+    taken = zhili(own_database, "import", str(out), "--json")
+    assert taken.returncode == 0, taken.stderr
+    assert json.loads(taken.stdout)["head"] == head.head
+    with as_owner_there(own_database), scoped(PLACE):
+        assert verify([PLACE]).heads == {PLACE: (head.seq, head.head)}
+        export(PLACE, tmp_path / "again")
+        give(uuid4(), 50, period="2022-Q4")
+        assert verify([PLACE]).ok
+    for path in out.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+    with pytest.raises(LedgerError, match="已经有台账"), as_owner_there(own_database):
+        take_in(out)
