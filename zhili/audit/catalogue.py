@@ -47,9 +47,6 @@ class Event:
 _LIST: Final = """
 audit.export               导出留痕                       export    3
 access.denied              被拒绝打开页面                 denied    3
-accounts.bind              绑定微信等账号                 role      3
-accounts.bind_decide       裁定账号绑定争议               role      3
-accounts.bind_dispute      账号绑定有争议                 role      3
 accounts.again             再次确认身份                   login     1
 accounts.again_failed      再次确认没有通过               denied    3
 accounts.bind              绑定微信或钉钉                 login     3
@@ -69,12 +66,6 @@ accounts.support_end       结束替人查看                   view      3
 accounts.support_start     开始替人查看                   view      3
 accounts.support_view      替人查看页面                   view      3
 accounts.unbind            解除微信或钉钉                 login     2
-accounts.one_time          发一次性口令                   role      3
-accounts.session_end       结束登录设备                   login     2
-accounts.support_end       结束代登录支持                 login     3
-accounts.support_start     开始代登录支持                 login     3
-accounts.support_view      代登录支持中打开页面           view      3
-accounts.unbind            解除账号绑定                   role      3
 claims.award_waiting       资金到位，补入等待的积分       claim     2
 claims.export              导出申报                       export    3
 claims.hear                记下本人陈述                   claim     1
@@ -127,7 +118,7 @@ people.close_household     销户                           register  2
 people.come_back           外出户回村                     register  1
 people.consent             授权或撤回授权                 privacy   2
 people.consent_paper       打印授权书                     privacy   2
-people.consent_sheet       存入授权书照片                 privacy   1
+people.consent_sheet       看授权书照片                   view      3
 people.delegate            委托代办                       acting    2
 people.edit_household      修改户                         register  2
 people.edit_resident       修改人员                       register  2
