@@ -173,7 +173,8 @@ def _once_more_if_cut(sql: str, values: dict[str, Any]) -> tuple[Any, ...] | Non
         row = _connected().execute(sql, values).fetchone()
     if _asked % _SWEEP_EVERY == 0:
         _connected().execute(
-            f"DELETE FROM common_bucket WHERE at < %(now)s - interval '{KEEP_HOURS} hours'", values
+            "DELETE FROM common_bucket WHERE at < %(now)s - make_interval(hours => %(hours)s)",
+            {**values, "hours": KEEP_HOURS},
         )
     return row
 

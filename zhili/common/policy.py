@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import rules
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 
+from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 
 View = Callable[..., HttpResponse]
+# The whole of what a "log-in as" for support may open (A-10): pages to look at. Everything else, also what is written
+# next year, is refused: voting, consenting, redeeming, reviewing, approving, unmasking, exporting, granting.
+SUPPORT_SEES: Final = frozenset(
+    {
+        "claims.see", "claims.desk", "claims.see_claim", "ledger.read", "notices.see", "notices.objections",
+        "people.see_household", "people.see_households", "people.see_roles", "rulebook.see", "shop.see",
+    }
+)  # fmt: skip
+PROVED_AT: Final = "proved_at"
+"""Session key: when this person last proved who they are (seconds since 1970)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +39,12 @@ class Policy:
 def may(user: Any, permission: str, obj: object = None) -> bool:
     """Whether `permission` (see the rooms' access.py) holds for this person on `obj`, or somewhere where it is None.
 
-    The predicate itself, whoever asks: no superuser walks round it (A-07).
+    The predicate itself, whoever asks: no superuser walks round it (A-07). Somebody who looks in for support sees,
+    and may do nothing (A-10).
     """
     signed_in = user is not None and user.is_authenticated and user.is_active
+    if signed_in and getattr(user, "supported_by", None) is not None and permission not in SUPPORT_SEES:
+        return False
     return bool(signed_in and rules.has_perm(permission, user, obj))
 
 
@@ -71,3 +87,39 @@ def requires(permission: str) -> Callable[[View], View]:
         return None
 
     return _declare(permission, check)
+
+
+def recently_proved(request: HttpRequest) -> bool:
+    """Whether the person logged in or proved who they are within settings.REAUTHENTICATE_MINUTES."""
+    at = request.session.get(PROVED_AT)
+    return isinstance(at, int | float) and 0 <= now().timestamp() - at <= settings.REAUTHENTICATE_MINUTES * 60
+
+
+def reauthenticated(view: View) -> View:
+    """Before what cannot be undone or shows much, ask once more who it is (N-09): unmask, export, a bank consent, a
+    role, a rule. Written under the policy: `@requires("…")` above, `@reauthenticated` below.
+
+    What was typed comes back after the answer. A machine's key has no session and is not asked.
+    """
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated or request.path.startswith("/api/") or recently_proved(request):
+            return view(request, *args, **kwargs)
+        ask: View = import_string(settings.REAUTHENTICATE)
+        return ask(request)
+
+    inner.reauthenticated = True  # type: ignore[attr-defined]
+    return inner
+
+
+def reauthenticated_export(view: View) -> View:
+    """The same, only where the page is asked for as a file (`?export=xlsx`, common/paging.py)."""
+    asking = reauthenticated(view)
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return (asking if "export" in request.GET else view)(request, *args, **kwargs)
+
+    inner.reauthenticated = True  # type: ignore[attr-defined]
+    return inner

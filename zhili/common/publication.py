@@ -146,20 +146,22 @@ class _Page(HTMLParser):
         "a abbr b bdi em i mark small span strong sub sup u wbr font".split()  # noqa: SIM905
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, cells: bool = False) -> None:
+        """cells: a part of a workbook, where every element is a cell of its own."""
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
+        self.end = "\n¦\n" if cells else "\n"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in self._INLINE:
-            self.parts.append("\n")
+            self.parts.append(self.end)
         self.parts += [
             f"\n{value}\n" for key, value in attrs if value and key not in ("class", "id", "nonce")
         ]
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in self._INLINE:
-            self.parts.append("\n")
+            self.parts.append(self.end)
 
     def handle_data(self, data: str) -> None:
         self.parts.append(data)
@@ -168,8 +170,8 @@ class _Page(HTMLParser):
         self.parts.append(f"\n{data}\n")
 
 
-def _html(text: str) -> str:
-    page = _Page()
+def _html(text: str, *, cells: bool = False) -> str:
+    page = _Page(cells=cells)
     page.feed(text)
     page.close()
     return re.sub(r"\n\s*\n+", "\n", "".join(page.parts))
@@ -207,7 +209,7 @@ def _zip(data: bytes) -> list[tuple[str, str]]:
             body = box.read(part)
             text = body.decode("utf-8", "ignore")
             if body.lstrip()[:1] == b"<":
-                found.append((f"表格的 {part.filename} ", _html(text)))
+                found.append((f"表格的 {part.filename} ", _html(text, cells=True)))
             elif text:
                 found.append((f"文件 {part.filename} ", text))
         if box.comment:

@@ -161,6 +161,8 @@ class Opener(io.RawIOBase):
         if not _TAG <= size <= CHUNK + _TAG:
             raise self._damaged(f"第 {self._number + 1} 块被改动过")
         sealed = self._source.read(size)
+        if len(sealed) != size:
+            raise self._damaged(f"到第 {self._number + 1} 块就断了，后面被截掉")
         # The last chunk opens with another nonce; nothing may follow it.
         last = False
         try:

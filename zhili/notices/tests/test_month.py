@@ -30,17 +30,20 @@ from zhili.notices.actions import (
     object_to,
     open_notice,
 )
+from zhili.notices.desk import public_words
 from zhili.notices.errors import Conflict, NoticeError
 from zhili.notices.models import Line, Notice
 from zhili.notices.queries import (
     current_notice,
     due_today,
     find_objection,
+    household_lines,
     objection_numbers,
     poster_data,
     public_lines,
     public_notice,
 )
+from zhili.people.consent_actions import answer_consents
 from zhili.people.models import Household, Resident
 
 OPENING_DAY = "2026-11-02 09:00:00+08:00"  # a Monday; 5 working days run through Monday the 9th
@@ -269,17 +272,39 @@ def test_closing_twice_is_closing_once(village):
     assert merit(village, "1001") == 200
 
 
-def test_an_unpublished_household_keeps_its_points_without_a_name(village):
-    """P-04: 不公开户 still earns; only the number shows."""
-    Household.objects.filter(pk=village.household.pk).update(published=False)
-    approved(village)
+def test_an_unpublished_household_earns_through_a_whole_month_without_a_name(village):
+    """P-04: the head says no on the phone; claim, review, notice, ledger go on as for everybody. Only the number hangs
+    out; who works on the notice reads 本户不公开; the household's own page says everything."""
+    say_no(village)
+    mine, other = approved(village), approved(village, household=home(village, "2001"), by=village.reviewer)
     notice = open_it(village)
-    assert [(line.household_code, line.name, line.points) for line in public_lines(notice)] == [
-        ("1001", "", 200)
-    ]
-    assert poster_data(notice)["lines"][0]["name_masked"] == ""
+    shown = {line.household_code: (line.name, line.points) for line in public_lines(notice)}
+    assert shown == {"1001": ("", 200), "2001": ("演**", 200)}
+    assert {line["household_code"]: line["name_masked"] for line in poster_data(notice)["lines"]}["1001"] == ""
+    assert public_words(line_of(mine)) == "（本户不公开）" and public_words(line_of(other)) == "演**"
+    assert [line.claim_id for line in household_lines(village.household)] == [mine.pk]
     close_it(village, notice)
     assert merit(village, "1001") == 200
+    assert balances(village.place, [village.household.pk])[village.household.pk, "spend"].available == 200
+    assert verify([village.place]).ok
+
+
+def test_a_no_said_while_the_notice_hangs_counts_at_once(village):
+    """P-04, P-05: the name goes from the page and the next printed poster; the line and its points stay."""
+    approved(village)
+    notice = open_it(village)
+    assert public_lines(notice)[0].name != ""
+    say_no(village)
+    assert public_lines(notice)[0].name == "" and poster_data(notice)["lines"][0]["name_masked"] == ""
+    close_it(village, notice)
+    assert merit(village, "1001") == 200
+
+
+def say_no(village) -> None:
+    """The head does not want the household's name published."""
+    answer_consents(
+        by=village.head, resident=village.head.resident, answers={"publish_household": False}, channel="phone"
+    )
 
 
 def test_a_child_is_never_named(village):

@@ -353,3 +353,21 @@ def test_one_act_shows_one_field(cast: SimpleNamespace):
     assert "13812345678" in page and numbers(5)["id_number"] not in page
     entry = Entry.objects.get(action="people.unmask")
     assert entry.detail == {"field": "phone", "reason": "通知开会"} and str(one.pk) in entry.target
+
+
+def test_the_paper_has_a_number_every_purpose_and_a_slip(cast: SimpleNamespace):
+    """U-35, P-03: one page, nothing ticked; two prints have two numbers; only the clerk of the village prints."""
+    from pypdf import PdfReader
+
+    address = reverse("desk_consent_paper", args=[cast.place, cast.villager.resident_id])
+    texts = []
+    for _ in range(2):
+        reader = PdfReader(io.BytesIO(client(cast.clerk).get(address).content))
+        assert len(reader.pages) == 1
+        texts.append(reader.pages[0].extract_text().replace("\n", ""))
+    printed = [entry.detail["number"] for entry in Entry.objects.filter(action="people.consent_paper").order_by("at")]
+    assert len(set(printed)) == 2 and all(number in text for number, text in zip(printed, texts, strict=True))
+    assert all(purpose.title in texts[0] for purpose in current().purposes if not purpose.for_minor)
+    assert "授权回执" in texts[0] and "✓" in texts[0]
+    for person in (cast.villager, cast.supervisor, cast.stranger_clerk):
+        assert client(person).get(address).status_code in (403, 404)
