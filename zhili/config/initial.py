@@ -38,6 +38,9 @@ def add(subparsers: Any) -> None:
     for option, _, title in ADMINISTRATORS:
         init.add_argument(f"--{option}", metavar="USERNAME", help=f"{title}的账号")
     init.add_argument("--places", type=Path, metavar="FILE", help="区划 CSV（code,name,level,parent）")
+    init.add_argument(
+        "--assessment", type=Path, metavar="FILE", help="填好、签好字的影响评估（zhili privacy assess 生成）"
+    )
     init.add_argument("--json", action="store_true", help="只输出一个 JSON")
     init.set_defaults(run=run_init)
 
@@ -50,10 +53,11 @@ def run_init(options: argparse.Namespace) -> int:
 
     check_mode(settings.MODE, os.environ.get("ZHILI_HOSTS", ""), os.environ.get("ZHILI_URL", ""))
     check_secrets(read_secrets(var_dir()))
+    assessment = read_assessment(options.assessment)
     county = options.county or _ask("区县的 6 位代码")
     names = {name: getattr(options, name) or _ask(f"{title}的账号") for name, _, title in ADMINISTRATORS}
     ready()
-    made = set_up(county=county, names=names, places=options.places)
+    made = set_up(county=county, names=names, places=options.places, assessment=assessment)
     if options.json:
         print(json.dumps(made, ensure_ascii=False))
         return 0
@@ -95,7 +99,26 @@ def check_secrets(known: dict[str, str]) -> None:
         )
 
 
-def set_up(*, county: str, names: dict[str, str], places: Path | None) -> dict[str, Any]:
+def read_assessment(file: Path | None) -> dict[str, Any]:
+    """The signed impact assessment (个人信息保护法 55): no county goes live without one. Raises InitError, PrivacyError."""
+    how = "先运行 zhili privacy assess --out 评估.json，填好、两位负责人签字，再用 --assessment 评估.json。"
+    if file is None:
+        raise InitError("没有给出个人信息保护影响评估。", field="assessment", hint=how)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InitError(f"影响评估文件打不开：{file.name}", field="assessment", hint=how) from error
+    import django
+
+    django.setup()
+    from zhili.privacy.golive import read_file
+
+    return read_file(text)
+
+
+def set_up(
+    *, county: str, names: dict[str, str], places: Path | None, assessment: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Load the places and make the three administrators, all or nothing.
 
     names: "admin", "security", "audit" → username. Returns {"county", "title", "places", "accounts":
@@ -109,6 +132,7 @@ def set_up(*, county: str, names: dict[str, str], places: Path | None) -> dict[s
     from zhili.people.role_actions import grant_role, make_login
     from zhili.places.actions import load_csv, load_tongchuan
     from zhili.places.models import Place
+    from zhili.privacy.golive import keep_file
 
     if len(county) != COUNTY_DIGITS or not (county.isascii() and county.isdigit()):
         raise InitError(f"“{county[:20]}”不是 6 位区县代码。", field="county", hint="例如 511702。")
@@ -129,6 +153,8 @@ def set_up(*, county: str, names: dict[str, str], places: Path | None) -> dict[s
             user = make_login(None, names[option], password, by=None, display_name=role_title, place=county)
             grant_role(by=None, user=user, role=role, place=county)
             accounts.append({"title": role_title, "username": user.username, "password": password})
+        if assessment is not None:
+            keep_file(county, assessment)
         record(
             "config.init", by=None, place=county, places=count, users=[one["username"] for one in accounts]
         )

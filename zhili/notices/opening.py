@@ -21,6 +21,7 @@ from zhili.claims.models import Claim
 from zhili.claims.scoring import score_claims
 from zhili.common.errors import NotAllowed
 from zhili.common.faults import fault
+from zhili.common.gates import pass_gate
 from zhili.common.masking import mask_name, scan_public
 from zhili.common.models import Holiday
 from zhili.common.periods import KIND_TITLES, Period, parse_code, period_of, today
@@ -63,6 +64,7 @@ def open_notice(*, by: User, place: str, period: str, on: date | None = None) ->
     """
     if not may(by, "notices.manage", place):
         raise NotAllowed("只有村文书可以公布公示")
+    pass_gate("publish", place=place)  # not before its impact has been assessed (P-09)
     day = on or today()
     calendar = holidays()
     wanted = _checked_period(place, period, day)

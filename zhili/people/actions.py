@@ -123,9 +123,11 @@ def edit_household(*, by: User | None, household: Household, **changes: Any) -> 
         return household
     household.save(update_fields=list(changes))
     _changed(household, HouseholdChange.Kind.EDIT, today(), "登记信息变更", by, fields=sorted(changes))
+    # Which fields, not what stood in them: a trail that cannot be changed holds keys, no address of anybody (T-07).
     record(
-        "people.edit_household", by=by, place=household.place, target=household, before=before, after=after
-    )
+        "people.edit_household", by=by, place=household.place, target=household,
+        fields=sorted(name for name in changes if after[name] != before[name]),
+    )  # fmt: skip
     return household
 
 
@@ -190,7 +192,8 @@ def edit_resident(*, by: User | None, resident: Resident, **changes: Any) -> Res
         resident.household, HouseholdChange.Kind.EDIT, today(), "成员信息变更", by,
         resident=str(resident.pk), fields=fields,
     )  # fmt: skip
-    shown = [name for name in fields if name not in _SECRETS]
+    # Which fields; of what stood in them only what names nobody: the trail cannot forget a person (T-07).
+    shown = [name for name in fields if name in ("relation", "status")]
     record(
         "people.edit_resident", by=by, place=resident.place, target=resident, fields=fields,
         before={name: before[name] for name in shown}, after={name: after[name] for name in shown},

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from ninja import Field, File, Query, Router, Schema
 from ninja.files import UploadedFile
 
+from zhili.audit.actions import record
 from zhili.common.api import Line, Page, PagingQuery, PlaceCode, answers, caller, page_of
 from zhili.common.masking import mask_id, mask_name, mask_phone, public_address
 from zhili.common.policy import may
@@ -150,6 +151,8 @@ def one_household(request: HttpRequest, household_id: UUID) -> Any:
     by: Any = request.user
     household = access_household(by, household_id)
     people = members(household)
+    if by.resident is None or by.resident.household_id != household.pk:
+        record("people.view", by=by, place=household.place, target=household)
     head = next((person.name for person in people if person.is_head), "")
     inside = may(by, "people.edit_households", household) or leads_group(by, household)
     own = by.resident is not None and by.resident.household_id == household.pk

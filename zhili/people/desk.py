@@ -142,8 +142,12 @@ def household(request: HttpRequest, place: str, household_id: UUID) -> HttpRespo
     children = [one for one in people if one.is_minor()]
     allowed = allowed_minors(user, [one.pk for one in children]) if children else set()
     for row in shown:
-        row["hidden"] = row["one"] in children and not own_family(user, found) and row["one"].pk not in allowed
+        row["hidden"] = (
+            row["one"] in children and not own_family(user, found) and row["one"].pk not in allowed
+        )
     record_minor_view(user, [one for one in children if one.pk in allowed])
+    if not own_family(user, found):  # who looked at a household is asked after a leak (P-12)
+        record("people.view", by=user, place=place, target=found)
     context = {
         "household": found,
         "place": place,

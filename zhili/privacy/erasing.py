@@ -281,10 +281,10 @@ def _mention(table: type[models.Model], entry: Entry, who: Whose, shared: bool) 
     column = table._meta.get_field(entry.name)
     is_json = isinstance(column, models.JSONField)
     as_text = Cast(entry.name, TextField())
-    rows = table._base_manager.filter(place=who.resident.place).annotate(as_text_=as_text)
+    rows = table._base_manager.filter(place=who.resident.place).annotate(wording=as_text)
     # JSON is stored with its characters as they are; a name never holds a quote or a backslash worth escaping.
     rows = rows.filter(
-        as_text___contains=json.dumps(who.name, ensure_ascii=False)[1:-1] if is_json else who.name
+        wording__contains=json.dumps(who.name, ensure_ascii=False)[1:-1] if is_json else who.name
     )
     if shared:
         who.to_check += [f"{entry.model}:{key}" for key in rows.values_list("pk", flat=True)[:200]]

@@ -65,6 +65,7 @@ def ask(
     """
     if kind not in Kind.values or channel not in Channel.values:
         raise PrivacyError("没有这种要求", field="kind", hint="请刷新页面后重新选。")
+    resident = Resident.objects.select_related("household").get(pk=resident.pk)
     if channel == Channel.PHONE:
         asked_by = asks_as(by, resident)
         if not asked_by:

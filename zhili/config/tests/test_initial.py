@@ -14,6 +14,8 @@ from zhili.common.errors import ZhiliError
 from zhili.common.scope import set_scope
 from zhili.config.initial import InitError, check_mode, check_secrets, set_up
 from zhili.people.models import Membership, User
+from zhili.privacy.golive import template
+from zhili.privacy.tests.filled import filled_in
 
 NAMES = {"admin": "xitong", "security": "anquan", "audit": "shenji"}
 GOOD = {name: name[0] * 40 for name in ("superuser", "owner", "app", "django")}
@@ -116,8 +118,9 @@ def test_a_short_or_shared_secret_is_refused(changes):
 
 
 @pytest.mark.processes
-def test_the_real_command(own_database):
-    """Prints each password once; without https, without names or again it says why not and makes nothing."""
+def test_the_real_command(own_database, tmp_path):
+    """P-09: without a signed impact assessment no county. Prints each password once; without https, without names or
+    again it says why not and makes nothing."""
 
     def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -125,7 +128,15 @@ def test_the_real_command(own_database):
             env={**os.environ, "ZHILI_DATABASE": own_database, **env}, timeout=120, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
-    words = ["--county", "511702", "--admin", "xitong", "--security", "anquan", "--audit", "shenji"]
+    names = ["--county", "511702", "--admin", "xitong", "--security", "anquan", "--audit", "shenji"]
+    paper = tmp_path / "评估.json"
+    bare = run(*names, **HTTPS)
+    assert bare.returncode == 1 and "影响评估" in bare.stderr
+    paper.write_text(json.dumps(template(), ensure_ascii=False), encoding="utf-8")
+    words = [*names, "--assessment", str(paper)]
+    unfilled = run(*words, **HTTPS)
+    assert unfilled.returncode == 1 and "还没有写清楚" in unfilled.stderr
+    paper.write_text(json.dumps(filled_in(), ensure_ascii=False), encoding="utf-8")
     refused = [run(*words), run(*words, **HTTPS | {"ZHILI_URL": "http://jifen.example.gov.cn"}), run(**HTTPS)]
     assert [one.returncode for one in refused] == [1, 1, 1] and not any(
         one.stdout.count("密码") for one in refused
