@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from zhili.audit.actions import record
 from zhili.common.clock import now
@@ -191,25 +192,24 @@ def keep_file(place: str, found: Mapping[str, Any]) -> Assessment:
 
 def in_force(place: str, subject: str, on: date | None = None) -> Assessment | None:
     """The approved assessment of this place or above it that covers `subject` today."""
-    day = on or today()
+    return _standing(place, on or today()).filter(covers__contains=[subject]).first()
+
+
+def _standing(place: str, day: date) -> QuerySet[Assessment]:
     above = [place[:n] for n in (2, 4, 6, 9, 12) if n <= len(place)]
     rows = Assessment.objects.filter(place__in=above, status=Assessment.Status.APPROVED, valid_until__gte=day)
-    return rows.filter(covers__contains=[subject]).order_by("-approved_at").first()
+    return rows.order_by("-approved_at")
 
 
 def checklist(place: str) -> list[Check]:
     """What must stand before going live: one line each."""
+    standing = list(_standing(place, today()))
+    covering = {code: next((one for one in standing if code in one.covers), None) for code in SUBJECTS}
+    todo = "由区县或乡镇编写、另一人批准（个人信息保护法第五十五条）。"
     found = [
-        Check(
-            f"影响评估：{title}", in_force(place, code) is not None,
-            "由区县或乡镇编写、另一人批准（个人信息保护法第五十五条）。",
-        )
-        for code, title in SUBJECTS.items()
-    ]  # fmt: skip
-    stale = [
-        one for code in SUBJECTS
-        if (one := in_force(place, code)) is not None and one.register_digest != register().digest
-    ]  # fmt: skip
+        Check(f"影响评估：{title}", covering[code] is not None, todo) for code, title in SUBJECTS.items()
+    ]
+    stale = [one for one in covering.values() if one is not None and one.register_digest != register().digest]
     found.append(Check("评估和现在的登记表一致", not stale, "登记表变了，请对照着再评一次。"))
     return found
 

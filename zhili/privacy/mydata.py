@@ -126,8 +126,9 @@ def _rows(model: ModelEntry, who: Whose, names: _Names) -> Section:
     if not total:
         section.withheld = []
         return section
-    listed = list(rows.order_by("pk")[:ROWS_MAX])
     columns = [apps.get_model(model.label)._meta.get_field(one.name) for one in shown]
+    things = [c.name for c in columns if c.is_relation and c.related_model not in (User, Resident, Household)]
+    listed = list(rows.select_related(*things or [None]).order_by("pk")[:ROWS_MAX])
     names.load_staff(
         {
             getattr(row, c.attname)

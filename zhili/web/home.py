@@ -14,6 +14,7 @@ from zhili.common.origin import receipt as receipt_number
 from zhili.common.policy import open_to_all
 from zhili.people.models import User
 from zhili.places.models import Place
+from zhili.privacy.phone import notice_first
 from zhili.web import navigation, shell
 
 YEAR_SECONDS = 365 * 24 * 3600
@@ -35,7 +36,8 @@ def front_url(request: HttpRequest, user: User) -> str:
         if len(place) >= 12:
             return navigation.address("desk_today", place) or "/places/"
         return "/places/"
-    return navigation.address("m_home") or "/places/"
+    # Right after logging in: a version of the notice nobody has shown this person yet (P-02); "以后再看" leads home.
+    return notice_first(user) or navigation.address("m_home") or "/places/"
 
 
 @require_POST
