@@ -220,17 +220,26 @@ def one_row(model: type[models.Model], cast: SimpleNamespace) -> Any:
         values[field.name] = _fill(field, cast, position)
     # Two persons of one row are two: many a constraint asks for it.
     persons = [f for f in model._meta.concrete_fields if f.is_relation and f.related_model is User]
-    for field, role in zip(persons, ("clerk", "supervisor", "elder", "head"), strict=False):
-        values[field.name] = getattr(cast, role)
-    if label in ROWS:
-        values |= ROWS[label](cast)
-    try:
-        with transaction.atomic():
-            return model._default_manager.create(**values)
-    except (IntegrityError, ValueError, TypeError) as error:
-        raise AssertionError(
-            f"the matrix cannot make a row of {label} by itself ({error}); say how in tests/matrix/samples.py, ROWS"
-        ) from error
+    everybody = dict(
+        zip((f.name for f in persons), (cast.clerk, cast.supervisor, cast.elder, cast.head), strict=False)
+    )
+    needed = {field.name: everybody[field.name] for field in persons if not field.null}
+    particular = ROWS[label](cast) if label in ROWS else {}
+    refused: Exception | None = None
+    agreed = {
+        f.name: True
+        for f in model._meta.concrete_fields
+        if isinstance(f, models.BooleanField) and not f.has_default()
+    }
+    for filled in (needed, everybody, needed | agreed, everybody | agreed):
+        try:
+            with transaction.atomic():
+                return model._default_manager.create(**(values | filled | particular))
+        except (IntegrityError, ValueError, TypeError) as error:
+            refused = error
+    raise AssertionError(
+        f"the matrix cannot make a row of {label} by itself ({refused}); say how in tests/matrix/samples.py, ROWS"
+    ) from refused
 
 
 def _fill(field: Any, cast: SimpleNamespace, position: int) -> Any:
@@ -312,8 +321,9 @@ def ids_of(cast: SimpleNamespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for model in village_models():
         row = model._default_manager.filter(place=cast.place).order_by("pk").first()
-        if row is not None and not isinstance(row.pk, tuple):
-            found.setdefault(model._meta.model_name or "", row.pk)
+        if row is None or not isinstance(row.pk, tuple):
+            # A table without a row is a failure of its own; its addresses are asked all the same.
+            found.setdefault(model._meta.model_name or "", row.pk if row is not None else uuid7())
     found |= {name: value(cast) for name, value in PARAMETERS.items()}
     found |= {name: found[model] for name, model in ALIASES.items() if model in found}
     return found

@@ -24,8 +24,9 @@ from tests.matrix.asking import (
     routes,
     said,
     shape,
-    value_of,
+    value_or_nowhere,
     values_for,
+    without_sample,
 )  # fmt: skip
 from tests.matrix.scene import EVERYWHERE, REACH, Marks, build, foreign_in, without_photos
 from zhili.common.scope import set_scope
@@ -156,7 +157,7 @@ def moved_ids(route: str, other: dict[str, Any], own: dict[str, Any]) -> dict[st
     moved = {
         name: v
         for name in parameters(route)
-        if (v := value_of(name, other, route)) != value_of(name, own, route)
+        if (v := value_or_nowhere(name, other, route)) != value_or_nowhere(name, own, route)
     }
     return (
         moved
@@ -204,6 +205,11 @@ def test_the_search_would_see_a_leak(scene):
         headers={"Authorization": f"Bearer {key_of(scene.next.clerk)}"},
     )
     assert foreign_in(said(machine), "", marks)
+
+
+def test_every_url_parameter_has_a_sample(scene):
+    """A-02: a new kind of address does not slip through unasked."""
+    assert not (found := without_sample(scene.own.ids)), "\n".join(found)
 
 
 def test_every_table_of_a_village_holds_foreign_rows(scene):
