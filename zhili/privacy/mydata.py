@@ -16,13 +16,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from zhili.audit.actions import record
+from zhili.audit.catalogue import EVENTS, OUTCOMES
 from zhili.audit.models import Entry as Trail
 from zhili.common.clock import now
 from zhili.common.periods import SHANGHAI, today
 from zhili.common.points import format_points, format_signed
 from zhili.common.spreadsheets import Column, SheetOut, write_workbook
 from zhili.ledger.queries import balances, statements
-from zhili.people.models import Household, Resident, User
+from zhili.people.models import Household, Membership, Resident, User
 from zhili.people.secrets import open_bank, open_id_number, open_phone
 from zhili.privacy.erasing import Whose, rows_of
 from zhili.privacy.register import Entry, ModelEntry, register
@@ -220,9 +221,56 @@ def _looks(model: ModelEntry, who: Whose, names: _Names) -> Section:
             elif name == "on_behalf_of":
                 cells.append(names.person(value))
             else:
-                cells.append("" if value in (None, "") else plain(value))
+                cells.append(_trail_words(name, value))
         section.rows.append(cells)
+    section.withheld.append(("内容里的编号", "只供核对，看不出别的"))
     return section
+
+
+_ROLES: Final = dict(Membership.Role.choices)
+_DETAILS: Final = {
+    "reason": "理由",
+    "field": "哪一项",
+    "fields": "哪些项",
+    "purpose": "用途",
+    "days_late": "超期天数",
+}
+
+
+def _trail_words(name: str, value: Any) -> str:
+    """One cell of the trail as a person reads it; keys of rows are left out."""
+    if value in (None, ""):
+        return ""
+    if name == "action":
+        return EVENTS[value].title if value in EVENTS else str(value)
+    if name == "outcome":
+        return OUTCOMES.get(value, str(value))
+    if name == "role":
+        return str(_ROLES.get(value, value))
+    if name == "target":
+        label = str(value).partition(":")[0]
+        try:
+            return str(apps.get_model(label)._meta.verbose_name)
+        except (LookupError, ValueError):
+            return ""
+    if name == "detail":
+        return "；".join(
+            f"{title}：{_columns(value[key])}" for key, title in _DETAILS.items() if value.get(key)
+        )
+    return plain(value)
+
+
+def _columns(value: object) -> str:
+    """Names of a resident's or household's columns in words; any other text as it is."""
+    found = register().models
+    titles = {
+        one.name: one.title
+        for label in ("people.Household", "people.Resident")
+        for one in found[label].entries
+    }
+    titles |= {"phone": "电话", "id_number": "身份证号", "bank": "银行卡号"}
+    words = value if isinstance(value, list) else [value]
+    return "、".join(titles.get(str(one), str(one)) for one in words)
 
 
 def _books(model: ModelEntry, resident: Resident) -> Section:

@@ -53,12 +53,12 @@ def _parts(village: str, own: VillageSettings, version: NoticeVersion) -> tuple[
     where = "、".join(
         filter(None, [own.office_address, f"电话 {own.office_phone}" if own.office_phone else ""])
     )
-    asked = tuple(f"{one.title}：{one.why}" for one in version.purposes)
+    asked = "；".join(one.title for one in version.purposes)
     return (
         Part("谁在用", (f"{village}村民委员会。{'找我们：' + where + '。' if where else '到村委会就能找到我们。'}",)),
         Part("用什么", ("您的姓名、户编号、家里有谁、出生日期。", "您做了什么事、得了多少分、换了什么。")),
         Part("做什么用", ("算积分、公示、入账、兑换。不拿去做别的。",)),
-        Part("要您点头才用的", (*asked, "每一项单独问，不点头照样得分、照样兑换。")),
+        Part("要您点头才用的", (f"{asked}。", "每一项单独问、单独说明。不点头照样得分、照样兑换。")),
         Part("大家看得到什么",
              ("公示只写户编号和遮去一部分的名字，例如“张*”。", "没有证件号、电话、银行卡号；孩子不上公示。")),
         Part("留多久", ("在村里登记期间。迁出、去世后，号码一年删掉，名字三年删掉。", "账上的数字一直留着，但认不出是谁。")),

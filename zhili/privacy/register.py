@@ -133,14 +133,26 @@ def _model(label: str, facts: dict[str, Any], classes: dict[str, FieldClass]) ->
         if code not in classes:
             raise ValueError(f"{label}.{name}: no class {code}")
         column = by_name.get(name)
-        title = str(getattr(column, "verbose_name", name))
+        title = _title(column, name, classes[code])
         entries.append(Entry(label, name, title, classes[code], erase or classes[code].erase))
     named = {one.name for one in entries} | set(facts.get("plain", ()))
     for name, column in by_name.items():
         if name not in named and (code := automatic(column)) and code in classes:
-            title = str(getattr(column, "verbose_name", name))
-            entries.append(Entry(label, name, title, classes[code], "keep"))
+            entries.append(Entry(label, name, _title(column, name, classes[code]), classes[code], "keep"))
     return ModelEntry(label, facts["title"], whose, tuple(entries), frozenset(facts.get("plain", ())), erase)
+
+
+def _title(column: Any, name: str, of: FieldClass) -> str:
+    """What a person reads: the column's own Chinese name, else that of what it points to, else its class's."""
+    title = str(getattr(column, "verbose_name", name))
+    if not title.isascii():
+        return title
+    target = getattr(column, "related_model", None)
+    if target is None:
+        return of.title
+    return {"people.User": "经办人", "people.Resident": "村民"}.get(
+        target._meta.label, str(target._meta.verbose_name)
+    )
 
 
 def automatic(column: Any) -> str:

@@ -67,7 +67,7 @@ def notice(request: HttpRequest, place: str) -> HttpResponse:
             village=found.village, heading="个人信息告知书", subtitle=f"第 {found.version} 版，{found.since}起",
             blocks=blocks, printed_on=today(), size=18, foot=f"{found.village}村民委员会",
             code_url=f"{settings.PUBLIC_URL}{reverse('open_privacy', args=[place])}",
-            code_caption="扫码看网页，可以读给您听", demo=village_settings(place).demo,
+            code_caption="扫码看，可以念", demo=village_settings(place).demo,
         ),
         f"privacy-notice-{place}.pdf",
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pypdf import PdfReader
 
 from zhili.people.models import Resident, User
+from zhili.places.models import VillageSettings
 from zhili.privacy import actions
 from zhili.privacy.models import Erasure, NoticeRead, Recipient, Request
 from zhili.privacy.tests.filled import SENTENCE
@@ -244,7 +247,11 @@ def test_the_open_notice_is_large_readable_aloud_and_printable(cast: SimpleNames
             for size in re.findall(r"\.notice (?:p|li|ul)?\s*\{[^}]*font-size: ([\d.]+)px", file.read())
         ]
     assert sizes and min(sizes) >= 24, "24 CSS pixels are 18 pt"
+    VillageSettings.objects.filter(place=cast.place).update(
+        office_address="谭家沟村3组村委会一楼便民服务大厅"
+    )
     pdf = Client().get(reverse("open_privacy_pdf", args=[cast.place]))
+    assert len(PdfReader(io.BytesIO(pdf.content)).pages) == 1
     assert pdf["Content-Type"] == "application/pdf" and pdf["X-Robots-Tag"].startswith("noindex")
 
 

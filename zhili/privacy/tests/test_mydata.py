@@ -82,8 +82,11 @@ def test_points_agree_with_the_books_and_looks_are_shown(one: Resident) -> None:
     parts = {part.label: part for part in mydata.collect(one).sections}
     trail = parts["audit.Entry"]
     looks = [dict(zip(trail.names, row, strict=True)) for row in trail.rows]
-    look = next(row for row in looks if row["action"] == "people.unmask")
-    assert look["actor_id"] == "演示丁" and "核对补贴" in look["detail"]
+    look = next(row for row in looks if row["action"] == "查看完整号码")
+    assert (look["actor_id"], look["target"], look["outcome"]) == ("演示丁", "村民", "办成")
+    assert look["detail"] == "理由：核对补贴；哪一项：电话"
+    cells = "".join(cell for part in parts.values() for row in [part.columns, *part.rows] for cell in row)
+    assert "people." not in cells and "household" not in cells, "nothing of the machine's own words"
     claims = dict(zip(parts["claims.Claim"].names, parts["claims.Claim"].rows[0], strict=True))
     assert claims["text"] == "扫了路" and claims["status"] == "已通过，等待公示"
 
