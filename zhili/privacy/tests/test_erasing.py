@@ -34,6 +34,7 @@ from zhili.notices.models import Line, Notice, Objection
 from zhili.people.actions import add_resident, delegate, make_login, new_head
 from zhili.people.consent_actions import answer_consents
 from zhili.people.models import ConsentSheet, Resident, User
+from zhili.people.unmasking import unmask
 from zhili.privacy import actions
 from zhili.privacy.erasing import GONE, again, erase, erased_list, refuse_unless_erasable
 from zhili.privacy.errors import PrivacyError
@@ -63,7 +64,7 @@ def life(cast: SimpleNamespace) -> Iterator[SimpleNamespace]:
             tags=["党员"],
         )
         user = make_login(one, "murongchun", "tan-jia-gou-2026", by=cast.clerk)
-        cast.book = None
+        unmask(by=cast.clerk, resident=one, field="phone", reason=f"替{NAME}办高龄补贴")
         claim = approved(
             cast,
             by=user,
