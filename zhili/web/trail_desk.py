@@ -86,7 +86,7 @@ def _columns(*, whole_county: bool) -> list[Column]:
         Column("target", "对象", _object),
         Column("why", "说明", _why),
         Column("source", "来处", _source),
-        *([Column("where", "地方", lambda row: row.where or "")] if whole_county else []),
+        *([Column("where", "地方", lambda row: Place(name=row.where or "").short_name)] if whole_county else []),
         Column("kind", "类别", _kind, shown=False),
         Column("seq", "序号", lambda row: row.seq, kind="number", shown=False),
         Column("role", "身份", lambda row: ROLES.get(row.role, ""), shown=False),
@@ -121,7 +121,7 @@ def _why(row: Any) -> str:
     for key in ("reason", "why", "answer", "text", "basis"):
         if isinstance(detail.get(key), str) and detail[key]:
             return str(detail[key])[:200]
-    if isinstance(detail.get("count"), int):
+    if isinstance(detail.get("count"), int) and detail["count"] != 1:
         return f"{detail['count']} 条"
     return ""
 
