@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -277,8 +277,11 @@ def stored_log(target: Path) -> set[str]:
 
 
 def to_keep(moments: list[datetime], settings: Settings) -> set[datetime]:
-    """The newest copy of each of the last so many days, weeks and months that have one; the newest always."""
-    kept = {max(moments)} if moments else set()
+    """All copies of the last two days; then the newest of each of the last so many days, weeks and months that have one.
+
+    Two days whole, because a further copy in the afternoon must not cost the way back to the morning.
+    """
+    kept = {moment for moment in moments if max(moments) - moment < timedelta(days=2)}
     rules = (
         (settings.keep_days, "%Y%m%d"),
         (settings.keep_weeks, "%G%V"),
@@ -315,7 +318,8 @@ def _prune_log(settings: Settings, folders: list[Path], keyring: Keyring) -> Non
     kept = [copy for copy in (read_manifest(folder, keyring) for folder in folders) if copy.kind == "base"]
     if not kept:
         return
-    from_here = min(copy.wal_first[8:] for copy in kept[-settings.keep_days :])
+    since = kept[-1].ended - timedelta(days=settings.keep_days)
+    from_here = min(copy.wal_first[8:] for copy in kept if copy.ended >= since)
     ranges = [(copy.wal_first[8:], copy.wal_last[8:]) for copy in kept]
     for name in stored_log(settings.target):
         if SEGMENT.fullmatch(name[:24]) is None:

@@ -74,17 +74,24 @@ def restore(wanted: Wanted) -> dict[str, Any]:
     copy = choose(wanted.source, keyring, wanted.at)
     for name, facts in copy.files.items():
         store.check_file(copy.folder, f"{name}{store.SUFFIX}", facts)
+    fresh = not wanted.to.exists()
     wanted.to.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in _PARTS:
         shutil.rmtree(wanted.to / left, ignore_errors=True)
     seconds: dict[str, float] = {}
-    with words(wanted.to):
-        _bring_keys(wanted)
-        if copy.kind == "base":
-            reached = _restore_base(wanted, copy, keyring, seconds)
-        else:
-            reached = _restore_dump(wanted, copy, keyring, seconds)
-        files = _timed(seconds, "files", lambda: _restore_files(wanted, copy, keyring))
+    try:
+        with words(wanted.to):
+            _bring_keys(wanted)
+            if copy.kind == "base":
+                reached = _restore_base(wanted, copy, keyring, seconds)
+            else:
+                reached = _restore_dump(wanted, copy, keyring, seconds)
+            files = _timed(seconds, "files", lambda: _restore_files(wanted, copy, keyring))
+    except BaseException:
+        # Half a county must not be taken for a whole one.
+        for name in ("pg", *_PARTS) if not fresh else ("",):
+            shutil.rmtree(wanted.to / name, ignore_errors=True)
+        raise
     verified = _timed(seconds, "verify", lambda: verify_restored(wanted, copy))
     seconds["total"] = round(time.perf_counter() - started, 2)
     done = {
