@@ -168,7 +168,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     totals: dict[str, int] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
+            # The same properties hang on the set-up and the clearing-up of a test too.
+            for name, value in report.user_properties if getattr(report, "when", "") == "call" else ():
                 if name in ("matrix_pairs", "matrix_foreign_bytes", "get_crawled"):
                     totals[name] = totals.get(name, 0) + int(value)
     if "matrix_pairs" in totals:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from allauth.mfa.models import Authenticator
 
@@ -15,6 +16,7 @@ from zhili.claims.models import Evidence
 from zhili.common.clock import now
 from zhili.ledger.models import Transfer
 from zhili.people.models import Membership
+from zhili.privacy.golive import summary
 
 # URL parameter → its value in a village.
 PARAMETERS: dict[str, Callable[[SimpleNamespace], Any]] = {
@@ -39,6 +41,8 @@ PARAMETERS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "version": lambda v: v.book.version,
     "verb": lambda v: "away",
     "kind": lambda v: "copy",
+    "provider": lambda v: "weixin",
+    "session": lambda v: uuid5(NAMESPACE_URL, v.place),  # one's own log-ins only: another's is nowhere
     "factor": lambda v: (
         Authenticator.objects.get_or_create(user=v.reviewer3, type="totp", defaults={"data": {}})[0].pk
     ),
@@ -56,6 +60,12 @@ ALIASES = {"reversal": "reversalrequest", "upload": "importfile"}
 
 # Table → the columns its constraints are particular about, where tests/matrix/scene.py cannot guess them.
 ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
-    # Lifted, so that the village goes on posting; mark() cannot reach its reason then, so it stands here.
+    # The shape its pages read; of a village that has answered nothing yet.
+    "privacy_assessment": lambda v: {
+        "covers": [],
+        "register": summary(),
+        "answers": {"subjects": {}, "conclusion": f"{v.word}密"},
+    },
+    # Lifted, so that the village goes on posting.
     "ledger_alarm": lambda v: {"lifted_at": now(), "lifted_by": v.supervisor, "reason": f"{v.word}密"},
 }

@@ -37,6 +37,7 @@ ROUTES = routes()
 ROLES = list(REACH)
 HALVES = [ROLES[0::2], ROLES[1::2]]
 ENDS_THE_SESSION = ("logout/",)
+ASKS_OPEN_PAGES = ("anonymous", "villager", "clerk", "township", "bank")
 SCOPE_OF_BANK = "511702"
 REFUSED = (301, 302, 400, 401, 403, 404, 405, 413, 415, 422, 429)
 
@@ -131,21 +132,25 @@ def walk(asker: Asker, scene: SimpleNamespace) -> None:
         path = address(route, own)
         if route in ENDS_THE_SESSION:
             continue
+        if route.startswith("open/") and asker.role not in ASKS_OPEN_PAGES:
+            # The same page for everybody: its scope is its address, whoever asks. One look each is enough.
+            asker.ask(method, path, where="own")
+            continue
         refused = asker.ask(method, path, where="own").status_code in (401, 403)
         for village in (beyond[:1] if refused else beyond) if known else []:
             answer = asker.ask(method, address(route, village.ids), where="foreign path")
             outside = not village.place.startswith(SCOPE_OF_BANK if asker.role == "bank" else asker.reach)
-            if "place" in known and "open/" not in route and asker.user is not None and outside:
-                if answer.status_code not in REFUSED:
-                    asker.leaks.append(
-                        f"{asker.role} {method} {route}: a foreign village gave {answer.status_code}"
-                    )
+            closed = "place" in known and "open/" not in route and asker.user is not None
+            if closed and outside and answer.status_code not in REFUSED:
+                asker.leaks.append(
+                    f"{asker.role} {method} {route}: a foreign village gave {answer.status_code}"
+                )
         body = values_for(names[method], other)
         if method == "GET" and not refused:
             asker.ask(method, path, body | {"export": ""}, where="foreign query")
             if route.startswith("desk/") and not route.endswith((".pdf", ".xlsx", ".yaml")):
                 asker.ask(method, path, {"export": "xlsx"}, where="export")
-        elif method != "GET":
+        elif method != "GET" and not refused:
             asker.ask(method, path, body, where="foreign body")
         moved = moved_ids(route, other, own)
         if "place" in known and moved and not refused:

@@ -26,6 +26,7 @@ from zhili.claims.forms import RecusalForm, ReviewForm, WordsForm
 from zhili.claims.models import Claim, Recusal
 from zhili.claims.phone import handle
 from zhili.claims.phone_review import decide
+from zhili.claims.photos import is_swapped
 from zhili.claims.queries import claim_story, evidence_of, village_claims
 from zhili.claims.scoring import span_of
 from zhili.common.errors import NotFound, ZhiliError
@@ -226,12 +227,14 @@ def _claim_context(user: User, found: Claim) -> dict[str, object]:
     item = parsed(found.book).item(found.item.code)
     alive = found.status in (*Claim.OPEN, Claim.Status.RETURNED)
     inside = of_household(user, found.household_id)
+    evidence = evidence_of(found)
     return {
         "claim": found,
         "item": item,
         "span": span_of(item),
         "story": claim_story(found, user),
-        "evidence": evidence_of(found),
+        "evidence": evidence,
+        "swapped": [row for row, _ in evidence if is_swapped(row)],
         "label": label_of(user, found.household),
         "may_review": may(user, "claims.review", found),
         "may_hear": found.reminded_on is not None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from zhili.claims.access import LEVEL_ROLES, LEVELS, kept_out
 from zhili.claims.models import Claim, Evidence, Review
-from zhili.claims.photos import SimilarPhoto, similar_photos
+from zhili.claims.photos import SimilarPhoto, is_swapped, similar_photos
 from zhili.claims.queries import QueueRow, review_queue
 from zhili.claims.scoring import score_claims
 from zhili.common.errors import ZhiliError
@@ -35,6 +35,7 @@ class Seen:
     photos: list[Evidence] = field(default_factory=list)
     papers: list[Evidence] = field(default_factory=list)
     similar: list[SimilarPhoto] = field(default_factory=list)
+    swapped: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -63,6 +64,7 @@ def seen(place: str, rows: Sequence[QueueRow]) -> list[Seen]:
     for pk, one in found.items():
         one.scored = scores.get(pk)
         if one.photos:
+            one.swapped = any(is_swapped(photo) for photo in one.photos)
             one.similar = [match for matches in similar_photos(pk).values() for match in matches]
     return list(found.values())
 

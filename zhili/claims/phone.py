@@ -231,7 +231,7 @@ def photo_response(data: bytes) -> HttpResponse:
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Disposition": "inline",
-            "Cache-Control": "private, max-age=300",
+            "Cache-Control": "no-store",
             "Content-Security-Policy": "default-src 'none'; sandbox",
         },
     )

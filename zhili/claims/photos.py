@@ -120,6 +120,17 @@ def open_photo(by: User, evidence: Evidence | UUID | str, *, thumb: bool = False
     return Opened(data, hashlib.sha256(whole).hexdigest() == found.sha256)
 
 
+def is_swapped(evidence: Evidence) -> bool:
+    """Whether the file on disk is not the one the claim named any more: changed, or gone (T-09)."""
+    if not evidence.file_name:
+        return False
+    try:
+        data = (Path(settings.PHOTO_ROOT) / evidence.place / evidence.file_name).read_bytes()
+    except FileNotFoundError:
+        return True
+    return hashlib.sha256(data).hexdigest() != evidence.sha256
+
+
 @dataclass(frozen=True, slots=True)
 class SimilarPhoto:
     """A photo of another claim that looks the same. distance: bits of 64 that differ, 0 = the same."""

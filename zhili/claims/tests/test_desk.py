@@ -10,6 +10,7 @@ import time_machine
 
 from tests.books import make_book
 from tests.month import claim_for, home
+from zhili.claims import photos as photo_files
 from zhili.claims.models import Claim, Recusal
 from zhili.claims.tests.test_phone import _photo_root, body, browser, picture  # noqa: F401
 from zhili.common.ids import uuid7
@@ -342,3 +343,23 @@ def test_a_file_that_is_none_is_explained(village):
     assert answer.status_code == 422 and "没有保存" in answer.content.decode()
     assert client.post(f"{village.desk}/claims/import/", {}).status_code == 422
     assert client.get(f"{village.desk}/claims/import/template/")["Content-Type"].endswith("sheet")
+
+
+def test_a_swapped_photo_is_flagged_where_people_decide(village):
+    """T-09: the file on disk is no longer the one the claim named, or is gone: said on the claim and in the queue."""
+    claim = claim_for(village, photos=[picture().getvalue()])
+    photo = claim.evidence.get(kind="photo")
+    path = photo_files.folder(village.place) / photo.file_name
+    client = browser(village.reviewer2)
+    pages = (
+        f"/desk/{village.place}/claims/{claim.pk}/",
+        f"/m/review/{claim.pk}/",
+        f"/desk/{village.place}/reviews/",
+    )
+    for url in pages:
+        assert "不是申报时交来的" not in client.get(url).content.decode(), url
+    path.write_bytes(path.read_bytes() + b"x")
+    for url in pages:
+        assert "不是申报时交来的" in client.get(url).content.decode(), url
+    path.unlink()
+    assert "不是申报时交来的" in client.get(pages[0]).content.decode()
