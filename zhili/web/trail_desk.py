@@ -86,7 +86,11 @@ def _columns(*, whole_county: bool) -> list[Column]:
         Column("target", "对象", _object),
         Column("why", "说明", _why),
         Column("source", "来处", _source),
-        *([Column("where", "地方", lambda row: Place(name=row.where or "").short_name)] if whole_county else []),
+        *(
+            [Column("where", "地方", lambda row: Place(name=row.where or "").short_name)]
+            if whole_county
+            else []
+        ),
         Column("kind", "类别", _kind, shown=False),
         Column("seq", "序号", lambda row: row.seq, kind="number", shown=False),
         Column("role", "身份", lambda row: ROLES.get(row.role, ""), shown=False),
