@@ -29,17 +29,18 @@ WINDOW_LINES: Final = 400_000
 WINDOW_BATCHES: Final = 20_000
 _STEP: Final = 50_000
 
-# Fixed columns first, so that one unpacking finds them; the cause last, so that it is the rest of the row.
-# concat() keeps the bar beside a NULL, which concat_ws() would swallow.
+# Fixed columns first, so that one unpacking finds them; the cause last, so that it is the rest of the row. The place is
+# what was asked for, and the batch begins with it. concat() keeps the bar beside a NULL, concat_ws() would swallow it.
 _LINES: Final = """
 COPY (
-  SELECT leaf, commitment, salt, seq, posted_at, concat('|', period, '|', late::int, '|'),
-    concat(place, '|', seq, '|', index, '|', id, '|', debit, '|', credit, '|', amount, '|', short, '|', code, '|', phase,
-      '|', pending_of, '|', reverses, '|', occurred_on - date '2000-01-01', '|'), cause
+  SELECT leaf, commitment, salt, seq, posted_at, late, period,
+    concat(index, '|', id, '|', debit, '|', credit, '|', amount, '|', short, '|', code, '|', phase, '|', pending_of, '|',
+      reverses, '|', occurred_on - date '2000-01-01', '|'), cause
   FROM ledger_transfer WHERE place = {} AND seq BETWEEN {} AND {} ORDER BY place, seq, index
 ) TO STDOUT (FORMAT binary)
 """
-_FIXED: Final = struct.Struct(">hi32si32si16siqiqi")
+_FIXED: Final = struct.Struct(">hi32si32si16siqi8si1si")
+_POSTED_AT: Final = 110
 _LENGTH: Final = struct.Struct(">i")
 _HEADER_BYTES: Final = 19
 _FIRST_SEQ, _LAST_SEQ = -(2**63), 2**63 - 1
@@ -118,16 +119,16 @@ def _by_batch(state: _Chain, first: int, last: int, progress: Progress | None) -
     """The streamed rows as batches. One long loop on purpose: it is the whole cost of a check."""
     place, counts = state.place, state.report.counts
     lines = _Lines(-1)
-    unpack, fixed, length, moments = _FIXED.unpack_from, _FIXED.size, _LENGTH.unpack_from, _Moments()
-    new_seal, new_leaf = _begun(None)
+    unpack, fixed, length, ends = _FIXED.unpack_from, _FIXED.size, _LENGTH.unpack_from, _Ends()
+    new_seal, new_leaf = _begun(None, place, 0)
     leaves, count = lines.leaves, counts["transfers"]
     for row in _stream(place, first, last):
         try:
-            _, l1, leaf, l2, seal, l3, salt, l4, seq, l5, at, n = unpack(row)
+            _, l1, leaf, l2, seal, l3, salt, l4, seq, l5, _, l6, _, n = unpack(row)
             middle = fixed + n
             (m,) = length(row, middle)
             cause = middle + m + 8
-            shaped = l1 == 32 and l2 == 32 and l3 == 16 and l4 == 8 and l5 == 8 and n > 0 < m
+            shaped = l1 == 32 and l2 == 32 and l3 == 16 and l4 == 8 and l5 == 8 and l6 == 1 and n > 0 < m
         except struct.error:
             shaped, seq = False, lines.seq
         if seq != lines.seq and shaped:
@@ -135,7 +136,7 @@ def _by_batch(state: _Chain, first: int, last: int, progress: Progress | None) -
                 yield lines
             lines = _Lines(seq)
             leaves = lines.leaves
-            new_seal, new_leaf = _begun(state.batches.get(seq))
+            new_seal, new_leaf = _begun(state.batches.get(seq), place, seq)
         count += 1
         if progress and count % _STEP == 0:
             progress(count)
@@ -148,11 +149,11 @@ def _by_batch(state: _Chain, first: int, last: int, progress: Progress | None) -
         sealed = hash_.digest()
         front = row[middle + 4 : cause - 4]
         hash_ = new_leaf()
-        hash_.update(front + moments[at] + row[fixed:middle] + sealed.hex().encode())
+        hash_.update(front + ends[row[_POSTED_AT:middle]] + sealed.hex().encode())
         found = hash_.digest()
         leaves.append(found)
         if found != leaf or sealed != seal:
-            lines.bad.append(front.split(b"|", 4)[3].decode())
+            lines.bad.append(front.split(b"|", 2)[1].decode())
     counts["transfers"] = count
     if leaves or lines.bad:
         yield lines
@@ -199,18 +200,21 @@ def _rows(pgconn: Any, query: bytes) -> Iterator[bytes]:
         raise psycopg.errors.error_from_result(failed)
 
 
-class _Moments(dict[int, bytes]):
-    """The database's microseconds since 2000 → the moment as the chain writes it."""
+class _Ends(dict[bytes, bytes]):
+    """posted_at, late and period as they stand in the row → the end of the line: moment, period, late.
 
-    def __missing__(self, at: int) -> bytes:
+    All lines of a posting have the same, so it is worked out once for each."""
+
+    def __missing__(self, key: bytes) -> bytes:
         if len(self) > 10_000:
             self.clear()
+        microseconds = int.from_bytes(key[:8], "big", signed=True)
         try:
-            text = chain.moment(_MOMENT_ZERO + timedelta(microseconds=at)).encode()
+            moment = chain.moment(_MOMENT_ZERO + timedelta(microseconds=microseconds)).encode()
         except OverflowError:  # infinity, or beyond the year 9999: no such moment was ever written
-            text = b""
-        self[at] = text
-        return text
+            moment = b""
+        self[key] = found = b"%b|%b|%d|" % (moment, key[17:], key[12])
+        return found
 
 
 class _Other:
@@ -231,9 +235,10 @@ class _Other:
         return digest(self.algorithm, self.data)
 
 
-def _begun(batch: Batch | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def _begun(batch: Batch | None, place: str, seq: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """A seal and a leaf as far as all of them are the same. Copying a digest is cheaper than beginning one."""
-    algorithm, seal, leaf = algorithm_of(batch), b"\x03", b"\0zhili-transfer/1|"
+    algorithm, seal = algorithm_of(batch), b"\x03"
+    leaf = f"\0zhili-transfer/1|{place}|{seq}|".encode()
     if algorithm == "sha256":
         return hashlib.sha256(seal).copy, hashlib.sha256(leaf).copy
     return _Other(algorithm, seal).copy, _Other(algorithm, leaf).copy
