@@ -60,7 +60,7 @@ def run_backup(options: argparse.Namespace) -> int:
             print(f"新的备份密钥：{key_path(var_dir())}")
             print("请现在把它和 keys/people.json 抄到离线保管处（两份，两处）。没有它，备份打不开。")
     done = backup.back_up(light=options.light)
-    _audit("config.backup", {name: done[name] for name in ("stamp", "kind", "files")})
+    note_in_trail("config.backup", {name: done[name] for name in ("stamp", "kind", "files")})
     if options.json:
         print(json.dumps(done, ensure_ascii=False))
     elif options.light:
@@ -80,6 +80,7 @@ def run_restore(options: argparse.Namespace) -> int:
     from zhili.config import backup_store, restore
     from zhili.config.backup_store import BackupError
     from zhili.config.embedded import var_dir
+    from zhili.config.setup import ready
 
     settings = backup_store.read_settings(backup_store.archive_dir(var_dir()))
     source = options.source or (settings.target if settings else None)
@@ -87,7 +88,8 @@ def run_restore(options: argparse.Namespace) -> int:
         raise BackupError("没有说从哪里恢复", hint="请写备份所在的文件夹。")
     if options.drill:
         done = restore.drill(source, options.keys or var_dir(), options.anchors)
-        _audit("config.restore_drill", {"stamp": done["stamp"], "ok": done["ok"]})
+        ready()  # the drill itself has not needed the running database
+        note_in_trail("config.restore_drill", {"stamp": done["stamp"], "ok": done["ok"]})
     else:
         if options.to is None:
             raise BackupError(
@@ -154,7 +156,7 @@ def run_export(options: argparse.Namespace) -> int:
 
     ready()
     done = export_all(options.out.resolve())
-    _audit("config.export_all", {"villages": done["villages"], "files": done["files"]})
+    note_in_trail("config.export_all", {"villages": done["villages"], "files": done["files"]})
     if options.json:
         print(json.dumps(done, ensure_ascii=False))
     else:
@@ -183,16 +185,14 @@ def run_import(options: argparse.Namespace) -> int:
     return 0 if done["ok"] else 1
 
 
-def _audit(action: str, detail: dict[str, Any]) -> None:
-    """The county's own trail says that a copy was made. A drill needs no running database: then it stays out."""
+def note_in_trail(action: str, detail: dict[str, Any]) -> None:
+    """The county's own trail says that a copy was made, or a drill held. Needs `ready()`."""
     from django.db import transaction
 
     from zhili.audit.actions import record
     from zhili.common.scope import scoped
-    from zhili.config.setup import ready
     from zhili.places.models import Place
 
-    ready()
     with scoped("*"), transaction.atomic():
         county = Place.objects.filter(kind=Place.Kind.COUNTY).values_list("code", flat=True).first()
         if county is not None:

@@ -14,7 +14,17 @@ from zhili.config import backup_store as store
 from zhili.config.backup_store import Settings
 
 # Never in a backup: the database itself (it is copied its own way), keys, and what the machine says of itself.
-NOT_COPIED: Final = ("pg", "keys", "archive", "status", "metrics", "cache", ".", "readonly.json", "readonly.ballast")
+NOT_COPIED: Final = (
+    "pg",
+    "keys",
+    "archive",
+    "status",
+    "metrics",
+    "cache",
+    ".",
+    "readonly.json",
+    "readonly.ballast",
+)
 
 
 def own_files(var: Path) -> Iterator[str]:

@@ -137,10 +137,9 @@ def missing() -> list[Feature]:
     return failed
 
 
-def app_role_problems() -> list[str]:
-    """Why the application's role could walk round the walls; empty where it cannot."""
-    found = embedded.logins()
-    with found["app"].connect() as db:
+def role_problems(login: embedded.Login | None = None) -> list[str]:
+    """Why this role (by default the application's) could walk round the walls; empty where it cannot."""
+    with (login or embedded.logins()["app"]).connect() as db:
         row = db.execute(
             "SELECT rolsuper, rolbypassrls, rolcreaterole,"
             " pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE')"
@@ -158,6 +157,6 @@ def refuse_unfit() -> None:
     if failed:
         said = "；".join(f"{one.title}：{one.refusal}" for one in failed)
         raise ProbeError(f"这个数据库缺少必需的功能。{said}", hint="请换用 PostgreSQL 15 或更新的版本。")
-    problems = app_role_problems()
+    problems = role_problems()
     if problems:
         raise ProbeError(f"应用的数据库用户{'、'.join(problems)}", hint="请让数据库管理员收回这些权限。")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.core.checks import Tags, run_checks
@@ -26,6 +26,9 @@ from zhili.common.errors import ZhiliError
 from zhili.common.logs import DAYS_MIN
 from zhili.common.scope import EVERYWHERE, scoped
 from zhili.config import backup_store, health, probe, timecheck, wal
+
+if TYPE_CHECKING:
+    from zhili.privacy.register import Register
 
 BACKUP_HOURS_MAX: Final = 26
 VERIFY_HOURS_MAX: Final = 48
@@ -123,7 +126,7 @@ def session_limits() -> Found:
 
 
 def app_role() -> Found:
-    problems = probe.app_role_problems()
+    problems = probe.role_problems()
     return Found(
         not problems,
         "应用的数据库用户不能绕过行级安全" if not problems else "应用的数据库用户" + "、".join(problems),
@@ -379,10 +382,10 @@ def old_sessions() -> Found:
     return Found(left == 0, f"过期两天还没有清掉的会话 {left} 个")
 
 
-def register_complete() -> Found:
+def register_complete(register: Register | None = None) -> Found:
     from zhili.privacy.register import problems
 
-    gone = problems()
+    gone = problems(register)
     return Found(
         not gone,
         "每个个人信息字段都写明用途、依据、期限和谁能看" if not gone else f"没有登记的字段 {len(gone)} 个",

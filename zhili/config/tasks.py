@@ -18,10 +18,12 @@ def clear_logs(day: date) -> None:
 def nightly_backup(day: date) -> None:
     """A whole copy, where `zhili backup --to` has named a place (O-05). What fails is tried again and shown."""
     from zhili.config.backup import back_up
+    from zhili.config.backup_commands import note_in_trail
     from zhili.config.backup_store import archive_dir, read_settings
 
     if read_settings(archive_dir(settings.VAR)) is not None:
-        back_up()
+        done = back_up()
+        note_in_trail("config.backup", {name: done[name] for name in ("stamp", "kind", "files")})
 
 
 def check_books(day: date) -> None:

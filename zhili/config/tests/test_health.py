@@ -196,7 +196,7 @@ def test_the_databases_clock_is_ours_here(monkeypatch, time_server):
 
 def test_this_database_has_what_the_promises_need(db):
     """X-01: every feature is tried on the real thing."""
-    assert probe.missing() == [] and probe.app_role_problems() == []
+    assert probe.missing() == [] and probe.role_problems() == []
     probe.refuse_unfit()
 
 
