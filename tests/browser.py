@@ -198,10 +198,13 @@ def session_of(user: User) -> str:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 
+    from zhili.common.clock import now
+
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[1]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session["started_at"] = session["seen_at"] = session["proved_at"] = now().timestamp()
     session.save()
     return str(session.session_key)
 

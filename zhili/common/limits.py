@@ -189,10 +189,12 @@ def _connected() -> psycopg.Connection[Any]:
     if _held is not None and (_held.closed or target != _held_for):
         _forget()
     if _held is None:
+        given = wanted.get("OPTIONS") or {}
+        options: dict[str, Any] = {key: value for key, value in given.items() if isinstance(value, str)}
         _held = psycopg.connect(
             host=wanted["HOST"] or None, port=wanted["PORT"] or None, dbname=wanted["NAME"], user=wanted["USER"],
             password=wanted["PASSWORD"] or None, autocommit=True, prepare_threshold=None,
-            **{key: value for key, value in (wanted.get("OPTIONS") or {}).items() if isinstance(value, str)},
+            **options,
         )  # fmt: skip
         _held_for = target
     return _held

@@ -8,6 +8,7 @@ class WebConfig(AppConfig):
 
     def ready(self) -> None:
         """Log-ins are written into the trail whichever way they come."""
-        from zhili.web import trail
+        from zhili.web import doorkeeper, trail
 
         trail.connect()
+        doorkeeper.connect()

@@ -76,6 +76,7 @@ def user_of(request: HttpRequest) -> Any:
         if user.__dict__.get("_wrapped", empty) is empty:
             return None
         user = user._wrapped
+    user = getattr(user, "supported_by", None) or user  # who looks in for support, not whose pages
     return user if user is not None and user.is_authenticated else None
 
 

@@ -65,6 +65,7 @@ def context(request: HttpRequest) -> dict[str, object]:
         "demo": settings.MODE == "demo",
         "public_url": settings.PUBLIC_URL,
         "readonly": readonly.state(),
+        "supported": getattr(request, "supported", None),
         "shell": SimpleLazyObject(lambda: frame(request)),
     }
 

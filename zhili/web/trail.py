@@ -74,6 +74,19 @@ def login_failed(
         )
 
 
+def code_failed() -> None:
+    """A wrong code from a phone: of whom, nobody knows."""
+    with scoped("*"):
+        record(
+            "accounts.login_failed",
+            by=None,
+            place=instance_place(),
+            outcome="failed",
+            known=False,
+            way="phone",
+        )
+
+
 def _record(action: str, user: User, **detail: Any) -> None:
     with scoped("*"):
         record(action, by=user, place=instance_place(user), target=user, **detail)

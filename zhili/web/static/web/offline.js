@@ -8,6 +8,7 @@
   var PATIENCE = 15000;
   var base, list = null, tries = 0, timer = null, busy = false;
   function part(name) { return root.querySelector("[data-offline-" + name + "]"); }
+  function field(name) { return document.getElementById("offline-" + name); }
   var form = part("form"), state = part("state"), wrong = part("error");
 
   function open() {
@@ -124,7 +125,7 @@
     });
   }
   function fill() {
-    var select = form.elements.item, chosen = select.value, names = document.getElementById("offline-households");
+    var select = field("item"), chosen = select.value, names = document.getElementById("offline-households");
     select.textContent = ""; names.textContent = "";
     list.items.forEach(function (one) { select.appendChild(new Option(one.title + "（" + one.points + "）", one.code)); });
     if (chosen) select.value = chosen;
@@ -132,7 +133,7 @@
     chose();
   }
   function chose() {
-    var one = list && list.items.filter(function (x) { return x.code === form.elements.item.value; })[0];
+    var one = list && list.items.filter(function (x) { return x.code === field("item").value; })[0];
     part("quantity").hidden = !(one && one.of);
     part("of").textContent = one ? one.of : "";
   }
@@ -166,20 +167,20 @@
 
   form.addEventListener("submit", function (event) {
     event.preventDefault();
-    var code = form.elements.household.value.trim(), item = form.elements.item.value, day = form.elements.occurred_on.value;
-    var counted = !part("quantity").hidden, quantity = counted ? form.elements.quantity.value.trim() : "";
+    var code = field("household").value.trim(), item = field("item").value, day = field("day").value;
+    var counted = !part("quantity").hidden, quantity = counted ? field("quantity").value.trim() : "";
     var fault = !code ? "请填户编号" : !item ? "没有项目可选：请先在有信号的地方打开一次这一页" : !day ? "请选日期" : counted && !/^\d+(\.\d+)?$/.test(quantity) ? "请填数量，例如 2 或 0.5" : "";
     wrong.hidden = !fault; wrong.textContent = fault;
     if (fault) return;
     put({ id: key(), household: code, item: item, title: title(item), occurred_on: day, quantity: quantity, noted_at: new Date().toISOString(), state: "waiting", tries: 0 }).then(function () {
-      form.elements.household.value = ""; form.elements.quantity.value = "";
+      field("household").value = ""; field("quantity").value = "";
       return show().then(function () { if (navigator.onLine) return send(true); });
     }, function () {
       wrong.hidden = false;
       wrong.textContent = "手机存储满了，这一条没有记下。请先送出或导出，再清掉已收到的。";
     });
   });
-  form.elements.item.addEventListener("change", chose);
+  field("item").addEventListener("change", chose);
   part("send").addEventListener("click", function () { send(true); });
   part("clear").addEventListener("click", function () {
     all().then(function (rows) {
@@ -210,7 +211,7 @@
     }).then(function () { root.dataset.ready = "1"; }, function () {});
   }
   var now = new Date();
-  form.elements.occurred_on.value = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 10);
+  field("day").value = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 10);
   open().then(function (found) {
     base = found;
     root.hidden = false;
