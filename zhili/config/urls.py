@@ -44,6 +44,7 @@ import zhili.web.notice_paper
 import zhili.web.open
 import zhili.web.passbook_paper
 import zhili.web.phone
+import zhili.web.promises
 import zhili.web.privacy_paper
 import zhili.web.rulebook_paper
 import zhili.web.trail_desk
@@ -103,6 +104,7 @@ open_pages: Pages = [
     *zhili.claims.open.urlpatterns,
     *zhili.web.notice_paper.urlpatterns,
     *zhili.web.open.urlpatterns,
+    *zhili.web.promises.urlpatterns,
     *zhili.web.rulebook_paper.open_pages,
     *zhili.rulebook.open.urlpatterns,
     *zhili.web.privacy_paper.open_pages,

@@ -69,9 +69,12 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
                 "lock",
                 (R.CLERK, R.SUPERVISOR, *ABOVE, R.SECURITY_ADMIN, R.AUDIT_ADMIN),
             ),
+            Way("desk_consents", "授权", "hand-stop", (R.CLERK, R.SUPERVISOR)),
+            Way("desk_minors", "孩子信息", "mood-kid", (R.SUPERVISOR,)),
             Way("desk_settings", "设置", "settings", (R.CLERK, R.SYSTEM_ADMIN)),
             Way("desk_trail", "留痕", "history", (R.SUPERVISOR, R.AUDIT_ADMIN, R.SECURITY_ADMIN)),
             Way("desk_holidays", "节假日", "calendar", (R.COUNTY,)),
+            Way("desk_alarms", "安全告警", "alert-triangle", (R.SECURITY_ADMIN,)),
             Way("desk_selfcheck", "安全自查", "shield-check", KEEPERS),
         ),
     ),
@@ -95,6 +98,7 @@ OPEN: Final = (
     Way("open_ledger", "账本指纹", "book-2"),
     Way("open_receipt", "查回执", "receipt"),
     Way("open_privacy", "个人信息", "lock"),
+    Way("open_promises", "我们保证什么", "shield-check"),
 )
 
 
