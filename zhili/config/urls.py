@@ -44,8 +44,8 @@ import zhili.web.notice_paper
 import zhili.web.open
 import zhili.web.passbook_paper
 import zhili.web.phone
-import zhili.web.promises
 import zhili.web.privacy_paper
+import zhili.web.promises
 import zhili.web.rulebook_paper
 import zhili.web.trail_desk
 import zhili.web.whatif
