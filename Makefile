@@ -32,6 +32,14 @@ requirements: setup-dev ## which requirement numbers have tests that name them
 screenshots: setup-dev ## make the pictures of the README again
 	@$(PY) -m pytest -q tests/test_demo.py -k pictures && mkdir -p docs/screenshots && cp screenshots/readme/*.png docs/screenshots/
 
+audit: setup     ## list of all packages with digests (SBOM); known vulnerabilities where the network allows
+	@$(PY) tools/sbom.py
+	@uvx pip-audit -r requirements/base.txt --require-hashes --disable-pip || echo "pip-audit could not ask or found something: see above"
+	@npm audit --omit=dev || echo "npm audit could not ask or found something: see above"
+
+bundle: setup    ## everything for a server without a network, in build/bundle, with checksums
+	@$(PY) tools/bundle.py make build/bundle
+
 lock:            ## compile requirements/*.txt and package-lock.json again, with hashes, without addresses
 	@for f in base dev node; do uv pip compile --universal --quiet --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
@@ -40,4 +48,4 @@ lock:            ## compile requirements/*.txt and package-lock.json again, with
 clean:           ## remove everything that was installed or built (not var/)
 	rm -rf .venv .cache node_modules zhili/web/static/vendor
 
-.PHONY: help setup setup-dev demo test test-server lint bench requirements screenshots lock clean
+.PHONY: help audit bundle setup setup-dev demo test test-server lint bench requirements screenshots lock clean
