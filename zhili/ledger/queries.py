@@ -234,31 +234,23 @@ def as_of(place: str, owners: Collection[UUID], day: date) -> AsOf:
     return AsOf(day, shown, rows)
 
 
-# The newest `limit` lines of the range, and the sums that turn them into running balances. Each side is read along
-# its own index from the newest line, so a long history costs nothing; where the range has no end, the closing balance
-# stands in the account.
-_SIDE = """
-  (SELECT t.id, t.seq, t.index, t.occurred_on, t.posted_at, t.code, {sign}t.amount AS points, t.cause, t.late, t.reverses,
-     t.short, t.period FROM ledger_transfer t WHERE t.{side} = %(account)s AND t.phase IN ('posted', 'settled')
-     AND t.posted_at >= %(start)s AND t.posted_at < %(end)s ORDER BY t.seq DESC, t.index DESC LIMIT %(limit)s)
-"""
+# The newest `limit` lines of the range (sql/06_page.sql), and the sums that turn them into running balances. Where the
+# range has no end, the closing balance stands in the account.
 _NOW = "(SELECT credits - debits FROM ledger_account WHERE id = %(account)s)"
 _THEN = """
   (SELECT coalesce(sum(CASE WHEN credit = %(account)s THEN amount ELSE -amount END), 0) FROM ledger_transfer
     WHERE (credit = %(account)s OR debit = %(account)s) AND phase IN ('posted', 'settled') AND posted_at < %(end)s)
 """
-_STATEMENT = f"""
+_STATEMENT = """
 WITH page AS MATERIALIZED (
-  SELECT * FROM ({_SIDE.format(side="credit", sign="")} UNION ALL {_SIDE.format(side="debit", sign="-")}) e
-  ORDER BY seq DESC, index DESC LIMIT %(limit)s
+  SELECT id, points FROM ledger_page(%(account)s, %(start)s, %(end)s, %(limit)s)
 ), sums AS (
-  SELECT {{closing}} AS closing, (SELECT coalesce(sum(points), 0) FROM page) AS shown
+  SELECT {closing} AS closing, (SELECT coalesce(sum(points), 0) FROM page) AS shown
 )
-SELECT sums.closing::bigint, sums.shown::bigint, p.id, p.seq, p.occurred_on, p.posted_at, p.code, p.points,
-p.cause, p.late,
-       EXISTS (SELECT FROM ledger_transfer r WHERE r.reverses = p.id), p.reverses, p.short, p.period
-FROM sums LEFT JOIN page p ON true ORDER BY p.seq, p.index
-"""  # noqa: S608 - made of the constants above
+SELECT sums.closing::bigint, sums.shown::bigint, t.id, t.seq, t.occurred_on, t.posted_at, t.code, p.points,
+       t.cause, t.late, EXISTS (SELECT FROM ledger_transfer r WHERE r.reverses = t.id), t.reverses, t.short, t.period
+FROM sums LEFT JOIN page p ON true LEFT JOIN ledger_transfer t ON t.id = p.id ORDER BY t.seq, t.index
+"""
 _FIRST = datetime(1, 1, 2, tzinfo=SHANGHAI)
 _LAST = datetime(9999, 12, 30, tzinfo=SHANGHAI)
 
