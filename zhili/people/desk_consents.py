@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from zhili.common.errors import NotFound
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.people import forms
 from zhili.people.access import person_of
 from zhili.people.consent_actions import access_sheet, answer_consents, read_sheet
@@ -97,6 +97,7 @@ def sheet(request: HttpRequest, place: str, sheet_id: UUID) -> HttpResponse:
 
 
 @requires("people.reveal")
+@reauthenticated
 def numbers(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     """One number of one person in clear, after a reason, on record (A-14)."""
     one = resident_at(request, place, resident_id, "people.reveal")

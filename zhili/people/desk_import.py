@@ -15,7 +15,7 @@ from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import XLSX
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.common.spreadsheets import safe_filename
 from zhili.people import forms, importing
 from zhili.people.desk import _at, posted, rows_of, saved
@@ -112,6 +112,7 @@ def template(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @requires("people.see_households")
+@reauthenticated
 def export(request: HttpRequest, place: str) -> HttpResponse:
     """The whole village in the template's columns; complete numbers for a reason only."""
     user = _at(request, place)

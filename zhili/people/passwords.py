@@ -33,7 +33,22 @@ INIT_HOURS: Final = 72
 SLIP_LETTERS: Final = 16
 """80 random bits."""
 DEMO_PASSWORD: Final = "zhili-demo-2026"  # noqa: S105 - printed on the demo's own screen, refused in production
-_OURS: Final = tuple("zhili 智理 jifen 积分 tongchuan 通川 dazhou 达州 admin password mima 密码".split())
+_OURS: Final = tuple(
+    [
+        "zhili",
+        "智理",
+        "jifen",
+        "积分",
+        "tongchuan",
+        "通川",
+        "dazhou",
+        "达州",
+        "admin",
+        "password",
+        "mima",
+        "密码",
+    ]
+)
 _CHINESE_COMMON: Final = frozenset(
     [
         "woaini1314520",

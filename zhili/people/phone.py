@@ -12,7 +12,7 @@ from django.urls import path
 
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.periods import today
-from zhili.common.policy import may, signed_in
+from zhili.common.policy import may, reauthenticated, signed_in
 from zhili.people import actions, forms
 from zhili.people.access import access_delegation, person_of
 from zhili.people.consent_actions import answer_consents
@@ -68,8 +68,7 @@ def revoke(request: HttpRequest, delegation_id: UUID) -> HttpResponse:
     return render(request, "people/m_delegation_end.html", {"given": given, "form": form})
 
 
-@signed_in
-def consents(request: HttpRequest, resident_id: UUID | None = None) -> HttpResponse:
+def _consents(request: HttpRequest, resident_id: UUID | None = None) -> HttpResponse:
     """我的授权: every purpose with its two buttons; one tap answers, one tap takes it back (P-04).
 
     With an id: of a child of the own household, or of somebody who delegated everything to me.
@@ -109,6 +108,17 @@ def consents(request: HttpRequest, resident_id: UUID | None = None) -> HttpRespo
         "version": current(),
     }
     return render(request, "people/m_consents.html", context)
+
+
+_consents_proved = reauthenticated(_consents)
+
+
+@signed_in
+def consents(request: HttpRequest, resident_id: UUID | None = None) -> HttpResponse:
+    """我的授权. A yes that hands money matters or a certificate to others asks once more who it is (N-09); a no never
+    does."""
+    weighty = request.POST.get("purpose") in ("bank_account", "share_credit") and request.POST.get("agreed") == "1"
+    return (_consents_proved if weighty else _consents)(request, resident_id)
 
 
 def _answers_for(user: User) -> list[Resident]:

@@ -70,7 +70,7 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
                 (R.CLERK, R.SUPERVISOR, *ABOVE, R.SECURITY_ADMIN, R.AUDIT_ADMIN),
             ),
             Way("desk_consents", "授权", "hand-stop", (R.CLERK, R.SUPERVISOR)),
-            Way("desk_minors", "孩子信息", "mood-kid", (R.SUPERVISOR,)),
+            Way("desk_minors", "孩子信息", "users", (R.SUPERVISOR,)),
             Way("desk_settings", "设置", "settings", (R.CLERK, R.SYSTEM_ADMIN)),
             Way("desk_trail", "留痕", "history", (R.SUPERVISOR, R.AUDIT_ADMIN, R.SECURITY_ADMIN)),
             Way("desk_holidays", "节假日", "calendar", (R.COUNTY,)),

@@ -73,6 +73,7 @@ def me(request: HttpRequest) -> HttpResponse:
         Action("积分存折", _passbook(user), "book-2", "每一笔从哪里来"),
         Action("我的申报", _url("m_claims"), "clipboard-text", "报过的事到哪一步了"),
         Action("代办", _url("m_delegations"), "heart-handshake", "请人帮忙办"),
+        Action("我的授权", _url("m_consents"), "hand-stop", "我的信息怎么用，由我定"),
         Action("我的信息", _url("m_mydata"), "lock", "看、改、删，撤回同意"),
         Action("积分细则", _url("m_rules"), "scale", "做什么得几分"),
         Action("去兑换", _url("m_exchange"), "gift", "积分能换什么"),

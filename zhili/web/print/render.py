@@ -30,6 +30,8 @@ from typing import Any
 import segno
 import typst
 
+from zhili.common.masking import scan_public
+
 TEMPLATES = Path(__file__).resolve().parent
 PROJECT = TEMPLATES.parents[2]
 WEIGHTS = ("400Regular", "500Medium", "700Bold")
@@ -189,6 +191,8 @@ def qr_svg(text: str) -> str:
     """A QR code as SVG without border; the empty string for an empty text."""
     if not text:
         return ""
+    if any(leak.blocks for leak in scan_public(text)):
+        raise PrintError("二维码里有像身份证号、手机号或银行卡号的数字，不能印。请改掉后再打印。")
     picture = io.BytesIO()
     segno.make(text, error=_QR_LEVEL, micro=False).save(picture, kind="svg", border=0, xmldecl=False)
     return picture.getvalue().decode()
