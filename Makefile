@@ -34,8 +34,8 @@ screenshots: setup-dev ## make the pictures of the README again
 
 audit: setup     ## list of all packages with digests (SBOM); known vulnerabilities where the network allows
 	@$(PY) tools/sbom.py
-	@uvx pip-audit -r requirements/base.txt --require-hashes --disable-pip || echo "pip-audit could not ask or found something: see above"
-	@npm audit --omit=dev || echo "npm audit could not ask or found something: see above"
+	@uvx pip-audit -r requirements/base.txt --require-hashes --disable-pip || { echo "pip-audit found something, or could not ask (no network, no uvx)"; exit 1; }
+	@npm audit --omit=dev || { echo "npm audit found something, or could not ask"; exit 1; }
 
 bundle: setup    ## everything for a server without a network, in build/bundle, with checksums
 	@$(PY) tools/bundle.py make build/bundle
