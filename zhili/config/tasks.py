@@ -27,11 +27,14 @@ def nightly_backup(day: date) -> None:
 
 
 def check_books(day: date) -> None:
-    """Every night the whole ledger is worked out again; the result is what health page and metrics show."""
+    """Every night the whole ledger is worked out again; the result is what health page and metrics show. A village in
+    whose book something is wrong takes no more entries (L-15)."""
     from zhili.common import status
+    from zhili.ledger.alarms import raise_from
     from zhili.ledger.verify import verify
 
     report = verify()
+    raise_from(report)
     status.note(settings.VAR, "verify", ok=report.ok, counts=report.counts, seconds=round(report.seconds, 2))
 
 

@@ -20,7 +20,7 @@ from zhili.common.policy import may
 from zhili.common.scope import scoped
 from zhili.ledger.errors import LedgerError
 from zhili.ledger.models import Alarm
-from zhili.ledger.problems import Report
+from zhili.ledger.problems import Report, title_of
 from zhili.people.models import User
 
 REASON_MAX = 200
@@ -60,7 +60,7 @@ def raise_from(report: Report) -> list[str]:
     stopped = []
     for place, problem in sorted(firsts.items()):
         with scoped(place):
-            if raise_alarm(place, str(problem), found_by=Alarm.FoundBy.VERIFY):
+            if raise_alarm(place, problem.words, found_by=Alarm.FoundBy.VERIFY):
                 stopped.append(place)
     return stopped
 
@@ -68,7 +68,7 @@ def raise_from(report: Report) -> list[str]:
 def raise_apart(place: str, facts: str | None) -> None:
     """Raise the alarm of a refused posting in a transaction of its own: the caller's is about to be rolled back."""
     known = json.loads(facts or "{}")
-    what = f"{known.get('table', '')} {known.get('id', '')}：余额、封签或账本指纹与流水对不上"
+    what = f"{title_of(known.get('table', ''))} {known.get('id', '')}：余额、封签或账本指纹与流水对不上"
     failed: list[BaseException] = []
 
     def work() -> None:

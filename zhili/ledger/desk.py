@@ -20,7 +20,7 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import parse_code
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.ledger.alarms import lift_alarm, open_alarms, past_alarms, raise_from
 from zhili.ledger.errors import purse_title
 from zhili.ledger.export import export
@@ -162,6 +162,7 @@ def check(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @requires("ledger.export")
+@reauthenticated
 def export_zip(request: HttpRequest, place: str) -> HttpResponse:
     """The whole book as one zip: open form, description, stand-alone verifier (T-10, O-13). Ids, no names."""
     user = at(request, place, "ledger.export")

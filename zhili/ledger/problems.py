@@ -8,6 +8,15 @@ from typing import Any, Final
 
 PROBLEMS_MAX: Final = 20
 Progress = Callable[[int], None]
+_TITLES: Final = {
+    "ledger_account": "账户", "ledger_transfer": "流水", "ledger_batch": "批次", "ledger_periodtotal": "周期合计",
+    "ledger_periodclose": "结账", "ledger_assertion": "结账余额",
+}  # fmt: skip
+
+
+def title_of(table: str) -> str:
+    """A table of the book as a page calls it."""
+    return _TITLES.get(table, "台账")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,11 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.table} {self.id}" + (f"（{self.column}）" if self.column else "")
         return f"{self.place}：{where}：{self.what}"
+
+    @property
+    def words(self) -> str:
+        """For a page: the row by its Chinese name, without the table's."""
+        return f"{title_of(self.table)} {self.id}：{self.what}"
 
 
 def _no_counts() -> dict[str, int]:

@@ -14,7 +14,8 @@ from django.db.models import Count
 
 from zhili.claims.models import Claim
 from zhili.claims.queries import overview
-from zhili.common.periods import periods_between, today
+from zhili.common.periods import local_date, periods_between, today
+from zhili.ledger.alarms import open_alarms
 from zhili.notices.queries import Duty, due_today
 from zhili.people.models import Household, User
 from zhili.privacy.queries import duties as privacy_duties
@@ -27,6 +28,7 @@ DUTY_PAGES = {
     "returned": "desk_claims", "hearing": "desk_claims", "recheck": "desk_claims",
     "notice": "desk_notices", "close": "desk_notices", "open": "desk_notices", "rulebook": "desk_rulebooks",
     "acknowledge": "desk_objections", "answer": "desk_objections", "privacy": "desk_privacy_requests",
+    "ledger": "desk_ledger_check",
 }  # fmt: skip
 
 
@@ -63,9 +65,15 @@ class Step:
 def owed(place: str, user: User) -> list[Owed]:
     """Duties with their link, where `user` may open it, and how near their day is."""
     day = today()
-    both = [*due_today(place), *privacy_duties(place)]
+    both = [*_alarms(place), *due_today(place), *privacy_duties(place)]
     both.sort(key=lambda duty: (not duty.overdue, duty.due or date.max, duty.kind))
     return [_owed(duty, place, day, user) for duty in both]
+
+
+def _alarms(place: str) -> list[Duty]:
+    """A stopped book comes before everything else (L-15)."""
+    title = "台账有警报，已停止记账，要查清后解除"
+    return [Duty("ledger", title, "乡镇、区县", local_date(a.raised_at), True) for a in open_alarms([place])]
 
 
 def _owed(duty: Duty, place: str, day: date, user: User) -> Owed:

@@ -65,7 +65,7 @@ def test_a_broken_book_stops_its_village(village: SimpleNamespace) -> None:
     assert refused.value.word == "broken"
     with scoped("511702"):
         (alarm,) = alarms.open_alarms()
-        assert (alarm.place, alarm.found_by) == (PLACE, "post") and "ledger_account" in alarm.what
+        assert (alarm.place, alarm.found_by) == (PLACE, "post") and alarm.what.startswith("账户 ")
         assert alarms.is_stopped(PLACE) and not alarms.is_stopped(NEXT)
         assert Transfer.objects.filter(place=PLACE).count() == 2
         give(village.home, 100, place=NEXT)

@@ -192,3 +192,45 @@ def test_a_receipt_that_is_none_says_so_in_plain_words(village, code):
 def test_a_receipt_of_this_village_is_unknown_in_the_next(village):
     answer = Client().get(f"/open/{village.next_place}/receipt/", {"code": award(village).receipt})
     assert answer.status_code == 404
+
+
+def test_an_alarm_is_seen_today_and_lifted_at_the_desk(village):
+    """L-15: on the first page before everything else; the clerk reads it, the township lifts it with its reason, by name."""
+    from zhili.ledger.alarms import is_stopped, raise_alarm
+
+    raise_alarm(village.place, "账户 1：余额与流水合计对不上", found_by="verify")
+    assert "已停止记账" in text_of(browser(village.township).get(f"{village.desk}/"))
+    path = f"{village.desk}/ledger/check/"
+    page = text_of(browser(village.clerk).get(path))
+    assert "余额与流水合计对不上" in page and "ledger_" not in page and 'name="reason"' not in page
+    client = browser(village.township)
+    page = text_of(client.get(path))
+    alarm = re.search(r'name="id" value="([^"]+)"', page)[1]
+    short = client.post(path, {"do": "lift", "id": alarm, "reason": "好"})
+    assert short.status_code == 422 and "查到了什么" in text_of(short) and is_stopped(village.place)
+    refused = browser(village.clerk).post(path, {"do": "lift", "id": alarm, "reason": "硬盘故障，已恢复"})
+    assert refused.status_code == 422 and is_stopped(village.place)
+    assert client.post(path, {"do": "lift", "id": alarm, "reason": "硬盘故障，已恢复"}).status_code == 302
+    assert not is_stopped(village.place)
+    page = text_of(client.get(path))
+    assert "以前的警报" in page and "硬盘故障，已恢复" in page and str(village.township) in page
+
+
+def test_the_book_is_taken_home_as_a_zip(village, tmp_path):
+    """T-10, O-13: book and verifier in one file, for those with the duty; the verifier finds it whole."""
+    import io
+    import zipfile
+
+    from zhili.ledger import verify_ledger
+
+    path = f"{village.desk}/ledger/export.zip"
+    answer = browser(village.clerk).get(path)
+    assert answer.status_code == 200 and answer["Content-Type"] == "application/zip"
+    zipfile.ZipFile(io.BytesIO(answer.content)).extractall(tmp_path)
+    check = verify_ledger.Check(tmp_path / village.place)
+    check.run()
+    assert check.problems == [] and check.transfers >= 4
+    text = "".join(one.read_text(encoding="utf-8") for one in (tmp_path / village.place).iterdir())
+    assert "演示" not in text
+    for person in (village.villager, village.stranger, village.stranger_clerk):
+        assert browser(person).get(path).status_code in (403, 404)
