@@ -44,8 +44,14 @@ WITHOUT_PLACE = {
     "django_session": "read by its secret key before anybody is known; signed, holds a user id and no name",
 }
 # Tables of log-in: a wall of their own, by person instead of place.
-WALLED_BY_PERSON = ("people_user", "people_apitoken", "mfa_authenticator", "account_emailaddress", "people_loginsession",
-    "socialaccount_socialaccount")
+WALLED_BY_PERSON = (
+    "people_user",
+    "people_apitoken",
+    "mfa_authenticator",
+    "account_emailaddress",
+    "people_loginsession",
+    "socialaccount_socialaccount",
+)
 
 
 def catalogue(sql: str) -> list[tuple]:

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
-from ninja.throttling import SimpleRateThrottle
+from ninja.throttling import BaseThrottle
 
 import zhili.claims.api
 import zhili.claims.api_submit
@@ -31,27 +31,30 @@ from zhili.common.origin import receipt as receipt_number
 from zhili.common.policy import open_to_all
 from zhili.ledger.errors import LedgerError
 from zhili.notices.errors import Conflict as NoticeConflict
+from zhili.web import rates
+from zhili.web.request_log import address_of
 
 log = logging.getLogger(__name__)
 API = "/api/v1/"
-# Requests a minute: a villager's key, a worker's or a machine's key, an address without a key (W-07).
-RATES: Final = {"villager": 60, "staff": 600, "open": 120}
 _CONFLICTS: Final = frozenset(
     {"key_used", "busy", "period_closed", "transfer_reversed_once", "reversal_decided"}
 )
 
 
-class Rate(SimpleRateThrottle):
-    """Counted per person and process, so that nobody walks a register by machine."""
+class Rate(BaseThrottle):
+    """Counted per person or address in the database (web/rates.py), so that nobody walks a register by machine (W-07)."""
 
     def __init__(self) -> None:
-        super().__init__(f"{RATES['open']}/m")
+        self.seconds = 0.0
 
-    def get_cache_key(self, request: HttpRequest) -> str:
+    def allow_request(self, request: HttpRequest) -> bool:
         user: Any = request.user
         kind = "open" if not user.is_authenticated else "staff" if user.memberships_today else "villager"
-        self.num_requests = RATES[kind]
-        return f"api-rate-{kind}-{user.pk or request.META.get('REMOTE_ADDR', '')}"
+        self.seconds = rates.take(rates.API[kind], user.pk or address_of(request))
+        return self.seconds == 0
+
+    def wait(self) -> float:
+        return self.seconds
 
 
 api = NinjaAPI(

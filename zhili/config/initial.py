@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -62,7 +63,7 @@ def run_init(options: argparse.Namespace) -> int:
         print(json.dumps(made, ensure_ascii=False))
         return 0
     print(f"{made['title']}（{county}）已设立，共 {made['places']} 个地方。")
-    print("三个账号的一次性密码只显示这一次，请当面交给本人，登录后马上改：")
+    print("三个账号的一次性密码只显示这一次，三天内有效，请当面交给本人，登录后要先改成自己的：")
     for one in made["accounts"]:
         print(f"  {one['title']}　{one['username']}　{one['password']}")
     return 0
@@ -99,6 +100,37 @@ def check_secrets(known: dict[str, str]) -> None:
         )
 
 
+def check_start() -> None:
+    """InitError where production would open with something everybody knows: the demo's data, names or password (N-10).
+
+    Asked at every start in production, after the database is up.
+    """
+    from zhili.common.scope import scoped
+    from zhili.config import settings
+    from zhili.config.demo.build import LOGINS
+    from zhili.config.embedded import read_secrets, var_dir
+    from zhili.people.models import User
+    from zhili.people.passwords import DEMO_PASSWORD
+    from zhili.places.models import VillageSettings
+
+    check_mode(settings.MODE, os.environ.get("ZHILI_HOSTS", ""), os.environ.get("ZHILI_URL", ""))
+    check_secrets(read_secrets(var_dir()))
+    if settings.SECOND_FACTOR not in ("required", "level3"):
+        raise InitError(
+            "正式使用时，工作人员必须有第二重验证。",
+            hint="请把 ZHILI_SECOND_FACTOR 设为 required 或 level3。",
+        )
+    with scoped("*"):
+        if VillageSettings.objects.filter(demo=True).exists():
+            raise InitError(
+                "这个数据库里有演示村，不能正式使用。", hint="请换一个空的 ZHILI_VAR，运行 zhili init。"
+            )
+        known = User.objects.filter(username__in=[name for _, name in LOGINS], is_active=True)
+        found = next((user.username for user in known if user.check_password(DEMO_PASSWORD)), None)
+    if found is not None:
+        raise InitError(f"账号 {found} 用的是演示密码。", hint="请先停用它，或给它开一次性密码。")
+
+
 def read_assessment(file: Path | None) -> dict[str, Any]:
     """The signed impact assessment (个人信息保护法 55): no county goes live without one. Raises InitError, PrivacyError."""
     how = "先运行 zhili privacy assess --out 评估.json，填好、两位负责人签字，再用 --assessment 评估.json。"
@@ -127,8 +159,10 @@ def set_up(
     from django.db import transaction
 
     from zhili.audit.actions import record
+    from zhili.common.clock import now
     from zhili.common.scope import scoped
     from zhili.people.models import User
+    from zhili.people.passwords import INIT_HOURS
     from zhili.people.role_actions import grant_role, make_login
     from zhili.places.actions import load_csv, load_tongchuan
     from zhili.places.models import Place
@@ -152,6 +186,9 @@ def set_up(
             password = secrets.token_urlsafe(PASSWORD_BYTES)
             user = make_login(None, names[option], password, by=None, display_name=role_title, place=county)
             grant_role(by=None, user=user, role=role, place=county)
+            # Good for three days, and only for setting one's own (N-05).
+            user.must_change_password, user.password_until = True, now() + timedelta(hours=INIT_HOURS)
+            user.save(update_fields=["must_change_password", "password_until"])
             accounts.append({"title": role_title, "username": user.username, "password": password})
         if assessment is not None:
             keep_file(county, assessment)

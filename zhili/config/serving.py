@@ -33,6 +33,8 @@ def add(subparsers: Any) -> None:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Bring the database up to date and serve until stopped."""
+    from zhili.config import settings
+    from zhili.config.initial import check_start
     from zhili.config.setup import ready
 
     host, port = parse_bind(options.bind)
@@ -41,6 +43,8 @@ def run_serve(options: argparse.Namespace) -> int:
     share_counts()
     ready()
     fit()
+    if settings.MODE == "production":
+        check_start()
     serve(host, port, options.workers, worker=not options.no_worker)
     return 0
 

@@ -24,7 +24,7 @@ from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.masking import mask_bank, mask_id, mask_phone
 from zhili.common.paging import Column, Filter, table
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.people import actions, forms
 from zhili.people.access import access_household, access_resident, must, person_of
 from zhili.people.models import Household, Resident, User
@@ -138,7 +138,10 @@ def household(request: HttpRequest, place: str, household_id: UUID) -> HttpRespo
     found = household_at(request, place, household_id)
     people = members(found, all_ever=True)
     user = person_of(request)
-    shown = [_shown(one) for one in people]
+    logins = set(
+        User.objects.filter(resident__in=people, is_active=True).values_list("resident_id", flat=True)
+    )
+    shown = [_shown(one) | {"has_login": one.pk in logins} for one in people]
     children = [one for one in people if one.is_minor()]
     allowed = allowed_minors(user, [one.pk for one in children]) if children else set()
     for row in shown:
@@ -290,6 +293,7 @@ def member(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
 
 
 @requires("people.make_login")
+@reauthenticated
 def login(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     """开通账号 for a villager."""
     one = resident_at(request, place, resident_id, "people.make_login")
@@ -297,12 +301,12 @@ def login(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     if saved(
         request,
         form,
-        lambda: actions.make_login(
-            one, form.cleaned_data["username"], form.cleaned_data["password"], by=person_of(request)
-        ),
+        lambda: actions.make_login(one, form.cleaned_data["username"], by=person_of(request)),
     ):
-        messages.success(request, f"已为{one.name}开通账号 {form.cleaned_data['username']}。")
-        return redirect("desk_household", place, one.household_id)
+        messages.success(
+            request, f"已为{one.name}开通账号 {form.cleaned_data['username']}，请接着开一次性密码。"
+        )
+        return redirect("desk_resident_slip", place, one.pk)
     return _form(request, place, f"为{one.name}开通账号", form, _back(one.household), "开通")
 
 

@@ -48,6 +48,7 @@ def overview(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @requires("people.record_consent")
+@reauthenticated
 def consents(request: HttpRequest, place: str, resident_id: UUID) -> HttpResponse:
     """One person's answers, and entering what they say now or wrote on paper."""
     one = resident_at(request, place, resident_id, "people.record_consent")

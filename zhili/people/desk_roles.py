@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from zhili.common.errors import NotFound
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.people import actions, forms
 from zhili.people.access import access_delegation, access_membership, grantable, may_grant, person_of
 from zhili.people.desk import _at, _form, posted, saved
@@ -78,6 +78,7 @@ def memberships(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @requires("people.grant_roles")
+@reauthenticated
 def grant(request: HttpRequest, place: str) -> HttpResponse:
     """授予身份."""
     user = _at(request, place, "people.grant_roles")
@@ -93,6 +94,7 @@ def grant(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @requires("people.grant_roles")
+@reauthenticated
 def staff_login(request: HttpRequest, place: str) -> HttpResponse:
     """开通账号 for staff without a household here."""
     user = _at(request, place, "people.grant_roles")
@@ -101,17 +103,20 @@ def staff_login(request: HttpRequest, place: str) -> HttpResponse:
         request,
         form,
         lambda: actions.make_login(
-            None, form.cleaned_data["username"], form.cleaned_data["password"], by=user, place=place,
+            None, form.cleaned_data["username"], by=user, place=place,
             display_name=form.cleaned_data["display_name"],
         ),
     ):  # fmt: skip
-        messages.success(request, f"已开通账号 {form.cleaned_data['username']}，请接着授予身份。")
+        messages.success(
+            request, f"已开通账号 {form.cleaned_data['username']}，请接着授予身份，再开一次性密码。"
+        )
         return redirect("desk_member_grant", place)
     back = reverse("desk_members", args=[place])
     return _form(request, place, "开通工作账号", form, back, "开通", "村民的账号在户的页面上开通。")
 
 
 @requires("people.grant_roles")
+@reauthenticated
 def end(request: HttpRequest, place: str, membership_id: int) -> HttpResponse:
     """结束身份: asked once more, then at once."""
     held = access_membership(request.user, membership_id)

@@ -226,7 +226,9 @@ class ConsentForm(forms.Form):
         who = [("guardian", "监护人")] if child else [("person", "本人"), ("delegate", "代办人")]
         self.fields["given_by"].choices = who  # type: ignore[attr-defined]
         self.fields["channel"].initial, self.fields["given_by"].initial = "desk", who[0][0]
-        self.people = [one for one in members(resident.household) if one.pk != resident.pk and not one.is_minor()]
+        self.people = [
+            one for one in members(resident.household) if one.pk != resident.pk and not one.is_minor()
+        ]
         people = [(str(one.pk), one.name) for one in self.people]
         self.fields["giver"].choices = [("", "没有"), *people]  # type: ignore[attr-defined]
         for one in self.purposes:
@@ -270,15 +272,9 @@ class RoleForm(forms.Form):
 
 
 class LoginForm(forms.Form):
-    """开通账号. The person changes the password at the first log-in."""
+    """开通账号. Nobody chooses somebody else's password: a slip with a one-time one follows (N-05)."""
 
     username = forms.CharField(label="账号", max_length=40, help_text="字母和数字，例如 tanjg1001。")
-    password = forms.CharField(
-        label="初始密码",
-        max_length=100,
-        widget=forms.PasswordInput,
-        help_text="至少 10 位，当面告诉本人，请他改掉。",
-    )
 
 
 class StaffLoginForm(LoginForm):

@@ -15,7 +15,7 @@ from django.urls import path, reverse
 from zhili.common.errors import NotFound
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.people.access import person_of
 from zhili.people.consent_purposes import current, purpose
 from zhili.people.consents import counted
@@ -194,6 +194,7 @@ def request_page(request: HttpRequest, place: str, request_id: UUID) -> HttpResp
 
 
 @requires("privacy.handle")
+@reauthenticated
 def copy_xlsx(request: HttpRequest, place: str, request_id: UUID) -> HttpResponse:
     """The copy, to be handed to the person who asked; only while such a request is open."""
     return excel(person_of(request), copy_for(request, place, request_id))

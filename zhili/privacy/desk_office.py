@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from zhili.common.periods import today
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.common.spreadsheets import safe_filename
 from zhili.people.access import person_of
 from zhili.people.desk import posted, saved
@@ -180,6 +180,7 @@ def incident(request: HttpRequest, place: str, incident_id: UUID) -> HttpRespons
 
 
 @requires("privacy.breach")
+@reauthenticated
 def incident_xlsx(request: HttpRequest, place: str, incident_id: UUID) -> HttpResponse:
     """The pack as Excel, on record."""
     user = at(request, place, "privacy.breach")

@@ -19,7 +19,7 @@ from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
 from zhili.common.points import parse_points
-from zhili.common.policy import may, requires
+from zhili.common.policy import may, reauthenticated, requires
 from zhili.common.spreadsheets import safe_filename
 from zhili.places.queries import get_place
 from zhili.rulebook import actions
@@ -69,6 +69,7 @@ def book_list(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @requires("rulebook.write")
+@reauthenticated
 def book_new(request: HttpRequest, place: str) -> HttpResponse:
     """A new version: from a starter, from the last one, or from a file; a bad file names every fault at once."""
     access_village(request.user, place)
@@ -164,6 +165,7 @@ def frame(request: HttpRequest, row: RuleBook) -> dict[str, Any]:
 
 
 @requires("rulebook.write")
+@reauthenticated
 def book_edit(request: HttpRequest, place: str, book_id: UUID) -> HttpResponse:
     """A new text for the draft."""
     row = access_book(request.user, place, book_id)
@@ -261,6 +263,7 @@ def _step(permission: str, key: str) -> Page:
     form_class: type[forms.Form] = getattr(rulebook_forms, step.form)
 
     @requires(permission)
+    @reauthenticated
     def page(request: HttpRequest, place: str, book_id: UUID) -> HttpResponse:
         row = access_book(request.user, place, book_id)
         must(request.user, permission, row)

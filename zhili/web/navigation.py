@@ -63,6 +63,7 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
             Way("desk_households", "户与人", "users", (R.CLERK, R.GROUP_LEADER, R.SUPERVISOR, *ABOVE)),
             Way("desk_rulebooks", "积分细则", "scale"),
             Way("desk_members", "成员与身份", "id-badge-2", (R.CLERK, *ABOVE, *KEEPERS)),
+            Way("desk_identities", "绑定争议", "user-plus", (R.CLERK,)),
             Way(
                 "desk_privacy",
                 "个人信息",
