@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path
 
 from zhili.claims.queries import waiting_counts
@@ -23,6 +23,9 @@ def today_page(request: HttpRequest, place: str) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
     roles = (*navigation.VILLAGE_WORK, *navigation.ABOVE, *navigation.KEEPERS)
+    counter = navigation.address("desk_counter", place)
+    if counter and not user.has_role(*roles, place=place) and user.has_role(*navigation.SERVES, place=place):
+        return redirect(counter)  # a shopkeeper's day begins at the counter
     if not user.has_role(*roles, place=place):
         raise NotAllowed("您的身份不能打开办公页面。")
     if len(place) == 12:

@@ -15,6 +15,8 @@ VILLAGE_WORK: Final = (R.CLERK, R.GROUP_LEADER, R.REVIEWER, R.COUNCIL, R.SUPERVI
 ABOVE: Final = (R.TOWNSHIP, R.COUNTY)
 KEEPERS: Final = (R.SYSTEM_ADMIN, R.SECURITY_ADMIN, R.AUDIT_ADMIN)
 FIELD: Final = (R.CLERK, R.GROUP_LEADER)
+SERVES: Final = (R.CLERK, R.SHOPKEEPER)
+SHOP: Final = (*SERVES, R.SUPERVISOR, R.COUNCIL, *ABOVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,27 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
         ),
     ),
     (
+        "积分超市",
+        (
+            Way("desk_counter", "柜台", "building-store", SERVES),
+            Way("desk_shop_orders", "兑换单", "receipt", SHOP),
+            Way("desk_fairs", "兑换日", "calendar", SHOP),
+            Way("desk_shop", "货物与价目", "basket", SHOP),
+            Way("desk_funds", "兑换资金", "wallet", (R.CLERK, R.SUPERVISOR, *ABOVE)),
+            Way("desk_shop_budget", "保障率", "chart-bar", (R.CLERK, R.SUPERVISOR, *ABOVE)),
+            Way("desk_reconciliations", "月度对账", "checklist", SHOP),
+            Way("desk_shop_flags", "核查提示", "alert-triangle", (R.SUPERVISOR, *ABOVE)),
+        ),
+    ),
+    (
+        "荣誉与纸质材料",
+        (
+            Way("desk_honours", "荣誉", "award", (*VILLAGE_WORK, *ABOVE)),
+            Way("desk_cards", "积分卡", "qrcode", (R.CLERK,)),
+            Way("desk_sheets", "纸表录入", "notes", (R.CLERK, R.GROUP_LEADER)),
+        ),
+    ),
+    (
         "村里的底子",
         (
             Way("desk_households", "户与人", "users", (R.CLERK, R.GROUP_LEADER, R.SUPERVISOR, *ABOVE)),
@@ -96,6 +119,9 @@ OPEN: Final = (
     Way("open_village", "村首页", "home"),
     Way("open_notices", "公示", "speakerphone"),
     Way("open_rulebook", "积分细则", "scale"),
+    Way("open_prices", "积分超市", "building-store"),
+    Way("open_honours", "荣誉", "award"),
+    Way("open_reconciliations", "超市对账", "checklist"),
     Way("open_ledger", "账本指纹", "book-2"),
     Way("open_receipt", "查回执", "receipt"),
     Way("open_privacy", "个人信息", "lock"),
