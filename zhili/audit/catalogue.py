@@ -110,6 +110,7 @@ notices.object             提出异议                       notice    1
 notices.objection_withdraw 撤回异议                       notice    1
 notices.open               开始公示                       public    2
 notices.post_held          异议条目入账                   notice    2
+notices.print_slips        打印公示告知单                 export    2
 people.add_household       立户                           register  2
 people.add_resident        添加人员                       register  2
 people.alarm               查看号码过多，告警             alarm     3

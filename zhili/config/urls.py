@@ -41,6 +41,7 @@ import zhili.web.expiry
 import zhili.web.home
 import zhili.web.household_changes
 import zhili.web.notice_paper
+import zhili.web.notice_telling
 import zhili.web.open
 import zhili.web.passbook_paper
 import zhili.web.phone
@@ -75,6 +76,7 @@ desk_pages: Pages = [
     *zhili.web.claim_paper.desk_urlpatterns,
     *zhili.claims.desk_review.urlpatterns,
     *zhili.notices.desk.urlpatterns,
+    *zhili.web.notice_telling.urlpatterns,
     *zhili.notices.desk_objections.urlpatterns,
     *zhili.ledger.desk.urlpatterns,
     *zhili.web.expiry.urlpatterns,

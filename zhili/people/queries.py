@@ -133,6 +133,12 @@ def head_names(place: str, household_ids: Iterable[UUID]) -> dict[UUID, str]:
     return names
 
 
+def with_a_login(place: str) -> set[UUID]:
+    """Households of a village where somebody has a log-in: who is not here is told on paper (U-24). One query."""
+    rows = User.objects.filter(is_active=True, resident__place=place, resident__status__in=LIVE)
+    return {key for key in rows.values_list("resident__household", flat=True) if key is not None}
+
+
 def minor_names(place: str) -> list[str]:
     """Whole names of the village's children under 14: on no public face (P-07). One query."""
     day = today()
