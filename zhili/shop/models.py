@@ -80,6 +80,9 @@ class Good(models.Model):
     category = models.CharField("类别", max_length=20, blank=True)
     unit = models.CharField("单位", max_length=6, default="件")
     picture = models.CharField("图片", max_length=80, blank=True)
+    supplier = models.ForeignKey(
+        Supplier, models.PROTECT, null=True, blank=True, related_name="goods", verbose_name="常用供货方"
+    )
     stock = models.IntegerField("库存", default=0)
     reserved = models.IntegerField("已预订", default=0)
     value_fen = models.BigIntegerField("库存成本（分钱）", default=0)
@@ -176,6 +179,7 @@ class StockMove(models.Model):
     order = models.ForeignKey("Order", models.PROTECT, null=True, blank=True, related_name="moves")
     count = models.ForeignKey("StockCount", models.PROTECT, null=True, blank=True, related_name="moves")
     paper = models.CharField("单据号", max_length=40, blank=True)
+    delivery = models.UUIDField("到货单", null=True, blank=True)
     by = models.ForeignKey("people.User", models.PROTECT, related_name="+")
     at = models.DateTimeField("时间", default=now)
     on = models.DateField("日期", default=today)
@@ -183,7 +187,10 @@ class StockMove(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "库存流水"
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["good", "-at"], name="stockmove_good_at")]
+        indexes = [
+            models.Index(fields=["good", "-at"], name="stockmove_good_at"),
+            models.Index(fields=["delivery"], name="stockmove_delivery", condition=Q(delivery__isnull=False)),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(quantity=0), name="stockmove_moves"),
             models.CheckConstraint(
@@ -240,6 +247,7 @@ class FairDay(models.Model):
         PLANNED = "planned", "未开始"
         OPEN = "open", "进行中"
         CLOSED = "closed", "已结束"
+        DROPPED = "dropped", "已取消"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     place = models.CharField("区划", max_length=14)
@@ -252,13 +260,16 @@ class FairDay(models.Model):
     groups = models.JSONField("分组顺序", default=list)
     status = models.CharField("状态", max_length=8, choices=Status.choices, default=Status.PLANNED)
     tally = models.JSONField("结单", default=dict)
+    reason = models.CharField("取消原因", max_length=60, blank=True, default="")
     by = models.ForeignKey("people.User", models.PROTECT, related_name="+")
 
     class Meta:
         verbose_name = verbose_name_plural = "兑换日"
         ordering = ["-on"]
         constraints = [
-            models.UniqueConstraint(fields=["shop", "on"], name="fair_day_once"),
+            models.UniqueConstraint(
+                fields=["shop", "on"], condition=~Q(status="dropped"), name="fair_day_once"
+            ),
             models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="fair_day_hours"),
         ]
 
@@ -281,6 +292,7 @@ class Ticket(models.Model):
     number = models.PositiveIntegerField("号")
     group = models.CharField("组", max_length=20, blank=True)
     status = models.CharField("状态", max_length=8, choices=Status.choices, default=Status.WAITING)
+    called_at = models.DateTimeField("叫号时间", null=True, blank=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "排队号"
@@ -307,6 +319,7 @@ class Order(models.Model):
         HANDED_OVER = "handed_over", "已领取"
         CANCELLED = "cancelled", "已取消"
         EXPIRED = "expired", "逾期未领"
+        REVERSED = "reversed", "已冲正"
 
     class Channel(models.TextChoices):
         PHONE = "phone", "手机预订"
@@ -418,30 +431,36 @@ class Pin(models.Model):
         return "兑换密码"
 
 
-from zhili.shop.models_money import (  # noqa: E402 - one registry of models, two files to read
+from zhili.shop.models_counter import OrderReversal, PaperList  # noqa: E402 - one registry, three files to read
+from zhili.shop.models_money import (  # noqa: E402
     Fund,
     FundAccount,
     FundEntry,
     Poll,
     PollAnswer,
     Reconciliation,
+    ReconciliationNote,
     Settings,
 )
 
 __all__ = [
     "FairDay",
+    "FlagResult",
     "Fund",
     "FundAccount",
     "FundEntry",
     "Good",
     "Order",
     "OrderLine",
+    "OrderReversal",
+    "PaperList",
     "Pin",
     "Poll",
     "PollAnswer",
     "Price",
     "PriceList",
     "Reconciliation",
+    "ReconciliationNote",
     "Settings",
     "Shop",
     "StockCount",

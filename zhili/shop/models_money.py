@@ -186,6 +186,55 @@ class Reconciliation(models.Model):
         return f"{self.month}对账"
 
 
+class ReconciliationNote(models.Model):
+    """A later word on a published month: the figures stay, what was found wrong afterwards is written beside them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    place = models.CharField("区划", max_length=14)
+    reconciliation = models.ForeignKey(Reconciliation, models.PROTECT, related_name="notes")
+    text = models.CharField("说明", max_length=300)
+    by = models.ForeignKey("people.User", models.PROTECT, related_name="+")
+    at = models.DateTimeField("时间", default=now)
+
+    class Meta:
+        app_label = "shop"
+        verbose_name = verbose_name_plural = "对账补充说明"
+        ordering = ["at"]
+
+    def __str__(self) -> str:
+        return f"{self.reconciliation}补充说明"
+
+
+class FlagResult(models.Model):
+    """What a person found when looking into a flag of flags.py. Nothing follows from it by itself.
+
+    rule: one of flags.RULES. subject: whom or what the flag is about: the key of a household, good, supplier or login.
+    """
+
+    class Result(models.TextChoices):
+        TRUE = "true", "属实"
+        REASON = "reason", "有理由"
+        FALSE = "false", "误报"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    place = models.CharField("区划", max_length=14)
+    rule = models.CharField("规则", max_length=16)
+    subject = models.CharField("对象", max_length=40)
+    result = models.CharField("结论", max_length=6, choices=Result.choices)
+    note = models.CharField("情况", max_length=200)
+    by = models.ForeignKey("people.User", models.PROTECT, related_name="+")
+    at = models.DateTimeField("时间", default=now)
+
+    class Meta:
+        app_label = "shop"
+        verbose_name = verbose_name_plural = "核查结论"
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["place", "rule", "subject", "-at"], name="flagresult_of")]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.get_result_display()}"
+
+
 class Poll(models.Model):
     """进货前问一问: what households would like on the shelf (G-15). options: [{"code", "title"}]."""
 
@@ -197,6 +246,7 @@ class Poll(models.Model):
     most = models.PositiveSmallIntegerField("最多选", default=3)
     opens_on = models.DateField("从", default=today)
     closes_on = models.DateField("到")
+    ended_at = models.DateTimeField("提前截止", null=True, blank=True)
     by = models.ForeignKey("people.User", models.PROTECT, related_name="+")
 
     class Meta:
@@ -206,6 +256,10 @@ class Poll(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_open(self) -> bool:
+        return self.ended_at is None and today() <= self.closes_on
 
 
 class PollAnswer(models.Model):
