@@ -76,6 +76,11 @@ claims.recuse              声明回避                       claim     2
 claims.recuse_end          结束回避                       claim     2
 claims.resubmit            补正再报                       claim     1
 claims.review              评议                           claim     2
+claims.sheet_confirm       核对纸表，提交申报             claim     2
+claims.sheet_key           录入纸表                       claim     1
+claims.sheet_print         打印编号的纸表                 export    1
+claims.sheet_problem       纸表核对不上                   claim     2
+claims.sheet_void          作废纸表                       claim     1
 claims.submit              申报                           claim     1
 claims.visit               实地核看                       claim     1
 claims.withdraw            撤回申报                       claim     1
@@ -95,6 +100,7 @@ ledger.expire_announced    公告的积分到期入账             book      2
 ledger.export              导出台账                       export    3
 ledger.export_balances     导出各户结余                   export    3
 ledger.lift_alarm          解除台账告警                   alarm     3
+ledger.print_passbook      打印积分存折                   export    1
 ledger.publish_heads       公布账本指纹                   public    1
 ledger.refuse_reversal     不同意冲正                     book      2
 ledger.remove_mailbox      去掉指纹邮箱                   public    2
@@ -138,6 +144,7 @@ people.minor_decide        决定未成年人信息申请           view      3
 people.minor_view          查看未成年人信息               view      3
 people.move_away           迁出                           register  2
 people.new_head            更换户主                       register  2
+people.print_cards         打印积分卡                     register  2
 people.record_death        登记死亡                       register  2
 people.reissue_card        补发积分卡                     register  2
 people.revoke_delegation   撤销代办                       acting    2
@@ -194,7 +201,11 @@ shop.deposit               拨入兑换资金                   shop      2
 shop.edit                  修改超市                       shop      1
 shop.edit_good             修改物品                       shop      1
 shop.expire                兑换过期退回                   shop      1
+shop.export_book           导出资金账簿                   export    2
+shop.export_settlement     导出兑现名单                   export    3
 shop.hand_over             交付物品                       shop      2
+shop.judge_flag            记录核查结论                   shop      2
+shop.note_reconciliation   补充说明对账                   shop      2
 shop.open                  开办超市                       shop      2
 shop.open_fair_day         开始兑换日                     shop      1
 shop.open_fund             设立兑换资金                   shop      2
@@ -203,6 +214,7 @@ shop.pass_over             叫号过号                       shop      1
 shop.payout                兑付积分                       shop      2
 shop.plan_fair_day         安排兑换日                     shop      1
 shop.publish_prices        公布市场价                     public    1
+shop.reconcile             做月度对账                     shop      2
 shop.redeem                柜台兑换                       shop      2
 shop.reserve               预约兑换                       shop      1
 shop.set_pin               设取货口令                     shop      2
@@ -210,6 +222,8 @@ shop.settings              修改兑换办法                   shop      2
 shop.settle                商户结算                       shop      2
 shop.settle_floating       按分兑现结算                   shop      2
 shop.sign_count            签认盘点                       shop      2
+shop.sign_reconciliation   签字公布月度对账               public    2
+shop.print_list            打印兑换登记表                 export    1
 shop.stock_in              进货入库                       shop      1
 shop.supplier              登记供货商                     shop      1
 shop.take_back             退货                           shop      2
