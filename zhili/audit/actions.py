@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from zhili.audit import deferred
+from zhili.audit import chain, deferred
 from zhili.audit.models import Entry
 from zhili.common import readonly
 from zhili.common.clock import now
@@ -59,6 +59,7 @@ def record(
         "source": here.source,
         "receipt": here.receipt,
         "detail": without_numbers(detail),
+        "algorithm": chain.algorithm(),
     }
     # Nothing is written while the system is read-only; who looks at what is traced all the same (O-09).
     return deferred.keep(values) if readonly.state().on else Entry.objects.create(**values)

@@ -12,11 +12,18 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
+
 from zhili.common.canonical import moment, netstring
 from zhili.common.hashing import digest
+from zhili.common.keyring import PROFILES
 
 ZERO: Final = bytes(32)
-ALGORITHM: Final = "sha256"
+
+
+def algorithm() -> str:
+    """The digest of new rows: sha256, or sm3 under the profile gm. Rows of both may stand in one chain (K-01)."""
+    return PROFILES[settings.CIPHER_PROFILE][1]
 
 
 def line(

@@ -21,6 +21,13 @@ def trail_of_owner(django_db_setup: None, own_database: str, django_db_blocker: 
         transaction.set_rollback(True)
 
 
+@pytest.fixture(params=["intl", "gm"])
+def profile(request: pytest.FixtureRequest, settings: object) -> str:
+    """K-02: the test runs under both profiles."""
+    settings.CIPHER_PROFILE = request.param  # type: ignore[attr-defined]
+    return str(request.param)
+
+
 @pytest.fixture
 def real_database(
     django_db_setup: None, own_database: str, django_db_blocker: object

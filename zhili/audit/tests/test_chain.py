@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ from zhili.audit.models import Entry
 from zhili.audit.queries import heads
 from zhili.audit.tests.conftest import link_now, take_down_guards
 from zhili.audit.verify import Anchor, AnchorError, read_anchors, verify
+from zhili.common.hashing import digest
 from zhili.common.origin import coming_from
 
 VILLAGE, NEXT, COUNTY = "511702109200", "511702109201", "511702"
@@ -65,7 +67,7 @@ GOLDEN_SHA256 = "deb8b0761053390c1921bf510b2e6b5266781a5d7a1639f38b10142e9e0c374
 GOLDEN_SM3 = "d1edfeb9519096d89b5019b902a9d549fa1ecf44284ea7043b72339f35ee8f2c"
 
 
-def test_sql_and_python_write_the_same_line(trail_of_owner: str) -> None:
+def test_sql_and_python_write_the_same_line(trail_of_owner: str, profile: str) -> None:
     """T-01: the database's line and Python's are one and the same for every row."""
     deeds()
     for row in Entry.objects.all():
@@ -75,7 +77,7 @@ def test_sql_and_python_write_the_same_line(trail_of_owner: str) -> None:
         assert chain.link(row.algorithm, text[0]) == bytes(row.digest)
 
 
-def test_each_place_has_its_own_chain_without_gaps(trail_of_owner: str) -> None:
+def test_each_place_has_its_own_chain_without_gaps(trail_of_owner: str, profile: str) -> None:
     """T-08: numbers without a gap per place, and what was written is whole."""
     before = {head.place: head.seq for head in heads()}
     deeds()
@@ -158,7 +160,7 @@ def test_attacks_on_rows(trail_of_owner: str, attack: str, words: str) -> None:
     assert verify([NEXT]).ok
 
 
-def test_cut_tail_and_complete_rebuild(trail_of_owner: str) -> None:
+def test_cut_tail_and_complete_rebuild(trail_of_owner: str, profile: str) -> None:
     """T-03, T-04, T-08: without anchors the check is silent and says it cannot tell; with one it finds both."""
     deeds()
     kept = next(head for head in heads() if head.place == VILLAGE)
@@ -177,20 +179,36 @@ def test_cut_tail_and_complete_rebuild(trail_of_owner: str) -> None:
     assert "改写" in str(verify([VILLAGE], anchors=[anchor]).problems[0])
 
 
-def test_sm3_rows_are_checked_too(trail_of_owner: str) -> None:
-    """T-01: the algorithm stands with the digest; a row sealed with SM3 is checked with SM3."""
-    deeds()
+def test_one_chain_of_both_digests(trail_of_owner: str, settings) -> None:
+    """K-01, K-02, T-01: SHA-256, SM3 under the profile gm, SHA-256 again: one chain, and a changed row of it is found."""
+    for name in ("intl", "gm", "intl"):
+        settings.CIPHER_PROFILE = name
+        deeds()
+    rows = list(Entry.objects.filter(place=VILLAGE).order_by("seq"))
+    assert [row.algorithm for row in rows] == ["sha256"] * 3 + ["sm3"] * 3 + ["sha256"] * 3
+    assert all(two.previous == one.digest for one, two in pairwise(rows))
+    assert verify([VILLAGE]).problems == []
+    anchor = Anchor(VILLAGE, 5, bytes(rows[4].digest).hex())
     take_down_guards()
-    row = Entry.objects.get(place=VILLAGE, seq=3)
-    facts = {name: getattr(row, name) for name in GOLDEN if name not in ("detail", "previous", "algorithm")}
-    detail = sql("SELECT detail::text FROM audit_entry WHERE id = %s", row.pk)[0][0]
-    line = chain.line(**facts, previous=bytes(row.previous), algorithm="sm3", detail=detail)
-    sql(
-        "UPDATE audit_entry SET algorithm = 'sm3', digest = %s WHERE id = %s", chain.link("sm3", line), row.pk
-    )
-    assert verify([VILLAGE]).ok
-    sql("UPDATE audit_entry SET outcome = 'no' WHERE id = %s", row.pk)
-    assert not verify([VILLAGE]).ok
+    for change in ("outcome = 'no'", "algorithm = 'sha256'", "digest = sha256('x')"):
+        sid = transaction.savepoint()
+        sql(f"UPDATE audit_entry SET {change} WHERE id = %s", rows[4].pk)
+        assert verify([VILLAGE], anchors=[anchor]).problems[0].seq == 5, change
+        transaction.savepoint_rollback(sid)
+    assert verify([VILLAGE], anchors=[anchor]).ok
+
+
+def test_the_database_works_out_sm3(trail_of_owner: str) -> None:
+    """K-02, K-03: GB/T 32905-2016, annex A, both published examples; and the same as the library's at every border."""
+    published = {
+        b"abc": "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+        b"abcd" * 16: "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732",
+    }
+    for data, wanted in published.items():
+        assert bytes(sql("SELECT zhili_sm3(%s)", data)[0][0]).hex() == wanted
+    for length in (*range(0, 3), *range(53, 67), 118, 119, 120, 127, 128, 129, 500):
+        data = bytes((7 * n + length) % 256 for n in range(length))
+        assert bytes(sql("SELECT zhili_sm3(%s)", data)[0][0]) == digest("sm3", data), length
 
 
 @pytest.mark.parametrize(
