@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 TEMPLATE = "zhili_template"
 os.environ["ZHILI_VAR"] = str(ROOT / ".cache" / "test-var")
-os.environ["ZHILI_LOG_DIR"] = str(
-    ROOT / ".cache" / "test-logs" / str(os.getpid() if WORKER == "main" else os.getppid())
-)
+# Each worker its own log, so that a test reads only what it caused.
+LOGS = ROOT / ".cache" / "test-logs" / str(os.getpid() if WORKER == "main" else os.getppid())
+os.environ["ZHILI_LOG_DIR"] = str(LOGS / WORKER)
 os.environ["ZHILI_DATABASE"] = f"zhili_test_{WORKER}_{os.getpid()}"
 # Page limits are far off, except in the tests whose subject they are: the matrix opens every page as everybody.
 os.environ["ZHILI_RATE_SCALE"] = "1000"
@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The log of this run goes with it."""
     if WORKER == "main":
-        shutil.rmtree(os.environ["ZHILI_LOG_DIR"], ignore_errors=True)
+        shutil.rmtree(LOGS, ignore_errors=True)
 
 
 def migrations_digest() -> str:

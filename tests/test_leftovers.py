@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.logged import mark, text_since
 from zhili.people import actions
 from zhili.people.models import Resident
 from zhili.people.tests.keys_worker import numbers
@@ -35,15 +36,6 @@ KEPT = """async () => {
 }"""
 
 
-def log_text(since: dict[Path, int]) -> str:
-    """What the server wrote since `since` (file → size then)."""
-    found = []
-    for path in Path(settings.LOG_DIR).rglob("*"):
-        if path.is_file():
-            found.append(path.read_bytes()[since.get(path, 0) :].decode("utf-8", "replace"))
-    return "\n".join(found)
-
-
 def test_nothing_of_a_person_stays_in_the_browser_or_the_log(stage, open_page):
     """W-09: local and session storage, script-readable cookies, caches, indexed databases, addresses, the log."""
     known = numbers(7)
@@ -51,7 +43,7 @@ def test_nothing_of_a_person_stays_in_the_browser_or_the_log(stage, open_page):
         one = Resident.objects.get(pk=stage.cast.villager.resident_id)
         actions.edit_resident(by=None, resident=one, id_number=known["id_number"], phone=known["phone"])
         name, place, home = one.name, one.place, one.household_id
-    since = {path: path.stat().st_size for path in Path(settings.LOG_DIR).rglob("*") if path.is_file()}
+    since = mark()
     needles = [known["id_number"], known["phone"], known["id_number"][6:14]]
 
     page = open_page(f"/desk/{place}/households/{home}/", as_="clerk", size="1280")
@@ -70,7 +62,7 @@ def test_nothing_of_a_person_stays_in_the_browser_or_the_log(stage, open_page):
         kept.append(phone.evaluate(KEPT))
         addresses.append(phone.url)
     assert all(json.loads(one).keys() >= {"local", "caches", "bases"} for one in kept)
-    written = log_text(since)
+    written = text_since(since)
     assert "m/consents/" in written, "the log has lines of these very requests"
     server = Path(settings.ROOT) / ".cache" / f"server-{stage.url.rpartition(':')[2]}.log"
     written += server.read_text(encoding="utf-8", errors="replace")

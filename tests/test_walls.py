@@ -152,9 +152,8 @@ def test_the_applications_role_cannot_walk_round(db):
     ):
         with pytest.raises(
             (psycopg.Error, Exception), match="must be owner|permission denied|does not exist"
-        ):
-            with transaction.atomic():
-                catalogue(attack)
+        ), transaction.atomic():
+            catalogue(attack)
 
 
 def test_row_security_off_is_an_error_and_no_way_in(cast):

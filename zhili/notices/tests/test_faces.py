@@ -77,8 +77,10 @@ def test_what_stands_in_the_way_is_said_before_the_button(village, notice):
 )
 def test_only_the_clerk_hangs_out_and_closes(village, notice, person, clock):
     """A-07."""
-    client = browser(getattr(village, person))
     clock.move_to("2026-11-11 10:00:00+08:00")
+    client = browser(
+        getattr(village, person)
+    )  # logged in on that day: a session of last week has ended (N-06)
     assert client.post(f"{village.desk}/notices/open/", {"period": "2026-10"}).status_code in (403, 404)
     assert client.post(f"{village.desk}/notices/1/close/").status_code in (403, 404)
     notice.refresh_from_db()
@@ -290,6 +292,7 @@ def test_closing_waits_for_the_day_and_posts_what_nobody_disputes(village, notic
     assert early.status_code == 422 and "11月11日" in text_of(early)
     assert "结束并入账</a>" not in text_of(client.get(f"{village.desk}/notices/1/"))
     clock.move_to("2026-11-11 10:00:00+08:00")
+    client = browser(village.clerk)  # logged in again: a session of last week has ended (N-06)
     assert "公示期满了" in text_of(client.get(f"{village.desk}/notices/1/"))
     assert client.get(f"{village.desk}/notices/1/close/").status_code == 200
     notice.refresh_from_db()

@@ -13,12 +13,12 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection, transaction
 from django.test import Client, RequestFactory
 
 import zhili
+from tests.logged import Mark, lines_since, mark, text_since
 from zhili.audit.models import Entry
 from zhili.common import logs
 from zhili.common.origin import coming_from, shorten
@@ -30,15 +30,9 @@ ID_NUMBER, PHONE, BANK, NAME = "11010519491231002X", "13800138000", "62220212345
 SECRETS = (ID_NUMBER, PHONE, BANK, NAME, "张三丰", "zhangsanfeng-geheim")
 
 
-def tail(caplog_start: int) -> list[dict]:
-    folder = Path(settings.LOG_DIR)
-    lines = b"".join(p.read_bytes() for p in sorted(folder.glob("zhili-*.jsonl"))).decode().splitlines()
-    return [json.loads(line) for line in lines[caplog_start:]]
-
-
 @pytest.fixture
-def start() -> int:
-    return len(tail(0))
+def start() -> Mark:
+    return mark()
 
 
 def render(record_args: tuple, **more) -> dict:
@@ -48,7 +42,7 @@ def render(record_args: tuple, **more) -> dict:
     return json.loads(text)
 
 
-def test_requests_with_personal_data_leave_none_in_the_log(cast: SimpleNamespace, start: int) -> None:
+def test_requests_with_personal_data_leave_none_in_the_log(cast: SimpleNamespace, start: Mark) -> None:
     """W-09, O-03: ids, phones, names in query, body, path, headers and unknown pages: not one of them in any line."""
     client = Client(raise_request_exception=False, headers={"user-agent": f"x {PHONE}"})
     client.force_login(cast.clerk)
@@ -59,11 +53,11 @@ def test_requests_with_personal_data_leave_none_in_the_log(cast: SimpleNamespace
         client.post(path, {"q": word, "login": NAME, "password": PHONE, "name\nx": word})
     client.get(f"/desk/{cast.place}/", headers={"host": f"{PHONE}.example"})
     client.post("/login/", f"login={NAME}".encode() + b"\xff\n{}", content_type="text/plain; x=\r\n")
-    written = (Path(settings.LOG_DIR)).glob("zhili-*.jsonl")
-    text = "".join(p.read_text(encoding="ascii") for p in written)
+    text = text_since(start)
+    assert text.isascii()
     assert all(secret not in text and json.dumps(secret)[1:-1] not in text for secret in SECRETS)
     assert cast.household.card_token not in text and str(cast.household.pk) not in text
-    lines = [line for line in tail(start) if line["logger"] == "zhili.access"]
+    lines = [line for line in lines_since(start) if line["logger"] == "zhili.access"]
     assert len(lines) >= 15 and all(line["message"] == "request" for line in lines)
     seen = next(line for line in lines if line["route"].endswith("households/") and line["status"] == 200)
     assert seen["user"] == cast.clerk.pk and seen["place"] == cast.place and seen["method"] == "GET"
@@ -71,7 +65,7 @@ def test_requests_with_personal_data_leave_none_in_the_log(cast: SimpleNamespace
     assert isinstance(seen["ms"], int) and len(seen["receipt"]) == 9
 
 
-def test_an_exception_is_told_without_its_words(cast: SimpleNamespace, start: int, monkeypatch) -> None:
+def test_an_exception_is_told_without_its_words(cast: SimpleNamespace, start: Mark, monkeypatch) -> None:
     """O-03, W-08: a failure with personal data in its message is found by its receipt, and says kind and place only."""
 
     def breaks(*args: object, **kwargs: object) -> None:
@@ -80,7 +74,7 @@ def test_an_exception_is_told_without_its_words(cast: SimpleNamespace, start: in
     monkeypatch.setattr("zhili.ledger.open.heads", breaks)
     response = Client(raise_request_exception=False).get(f"/open/{cast.place}/ledger/")
     assert response.status_code == 500
-    line = next(line for line in tail(start) if line.get("error"))
+    line = next(line for line in lines_since(start) if line.get("error"))
     assert line["receipt"] in response.content.decode()
     assert line["error"]["kind"] == "builtins.RuntimeError"
     assert any("ledger/open.py" in frame for frame in line["error"]["where"])
@@ -241,7 +235,7 @@ def test_only_own_proxies_are_believed(settings, proxies: int, forwarded: str, f
 
 
 def test_a_trail_that_cannot_be_written_does_not_hide_the_refusal(
-    cast: SimpleNamespace, start: int, monkeypatch
+    cast: SimpleNamespace, start: Mark, monkeypatch
 ) -> None:
     """C-13: a refusal did nothing, so it stays a refusal; that it could not be written down is shouted into the log."""
 
@@ -253,7 +247,7 @@ def test_a_trail_that_cannot_be_written_does_not_hide_the_refusal(
     client.force_login(cast.villager)
     monkeypatch.setattr("zhili.web.trail.record", breaks)
     assert client.get(f"/desk/{cast.next_place}/").status_code == 404
-    assert any(line["level"] == "ERROR" and "trail" in line["message"] for line in tail(start))
+    assert any(line["level"] == "ERROR" and "trail" in line["message"] for line in lines_since(start))
 
 
 def test_the_file_handler_starts_a_new_file_each_day(tmp_path: Path, monkeypatch) -> None:
