@@ -433,6 +433,7 @@ class Pin(models.Model):
 
 from zhili.shop.models_counter import OrderReversal, PaperList  # noqa: E402 - one registry, three files to read
 from zhili.shop.models_money import (  # noqa: E402
+    FlagResult,
     Fund,
     FundAccount,
     FundEntry,
