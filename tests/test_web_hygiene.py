@@ -349,6 +349,8 @@ def built(node: ast.AST) -> bool:
 
 
 def _constant(node: ast.AST) -> bool:
+    if isinstance(node, ast.IfExp):  # one of two texts that both stand there
+        return _constant(node.body) and _constant(node.orelse)
     return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id.strip("_").isupper())
 
 
@@ -384,6 +386,7 @@ def test_no_template_switches_escaping_off():
 @pytest.mark.parametrize(
     "code",
     [
+        "cursor.execute('SELECT ' + (x if y else ''))",
         "eval(x)", "mark_safe(x)", "cursor.execute(f'SELECT {x}')", "cursor.execute('SELECT ' + x)",
         "cursor.execute('SELECT %s' % x)", "cursor.execute('SELECT {}'.format(x))", "pickle.loads(x)", "os.system(x)",
         "subprocess.run(x, shell=True)", "yaml.load(x)", "Model.objects.raw(f'SELECT {x}')",

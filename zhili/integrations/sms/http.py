@@ -2,21 +2,23 @@
 
 The request: POST {"phone", "template", "sign", "params": {"code"}, "request_id"}, headers X-Key, X-Time (seconds),
 X-Signature = hex HMAC-SHA256(secret, "<time>\\n<body>"). Success is a 2xx whose JSON has no "code", or "code" 0, "0",
-"OK" or 200. A platform that signs otherwise gets a function of its own by settings.SMS["signer"].
+"OK" or 200. A platform that signs otherwise gets a function of its own by settings.SMS["signer"]. The request takes
+the one way out (common/outgoing.py), so ZHILI_OUTGOING must name the platform too.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import time
 from typing import Any, Final
 
-import requests
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from zhili.common.clock import now
 from zhili.common.ids import uuid7
+from zhili.common.outgoing import OutgoingError
+from zhili.common.outgoing import send as go_out
 
 GOOD: Final = (None, 0, "0", "OK", 200, "200")
 TIMEOUT: Final = 10
@@ -40,20 +42,20 @@ def send(number: str, code: str) -> None:
     ).encode()  # fmt: skip
     signer = import_string(told["signer"]) if told.get("signer") else sign
     try:
-        answer = requests.post(
-            told["url"], data=body, timeout=TIMEOUT, allow_redirects=False,
+        answer = go_out(
+            told["url"], method="POST", body=body, seconds=TIMEOUT,
             headers={"Content-Type": "application/json", **signer(told, body)},
         )  # fmt: skip
-        found = answer.json() if answer.content else {}
-    except (requests.RequestException, ValueError) as error:
+        found = json.loads(answer.body) if answer.body else {}
+    except (OutgoingError, ValueError) as error:
         raise SmsError(type(error).__name__) from None
     said = found.get("code") if isinstance(found, dict) else "unreadable"
-    if not answer.ok or answer.is_redirect or said not in GOOD:
-        raise SmsError(f"refused: {answer.status_code} {str(said)[:40]}")
+    if not 200 <= answer.status < 300 or said not in GOOD:
+        raise SmsError(f"refused: {answer.status} {str(said)[:40]}")
 
 
 def sign(told: dict[str, Any], body: bytes) -> dict[str, str]:
     """Headers that prove who sends this body now."""
-    at = str(int(time.time()))
+    at = str(int(now().timestamp()))
     mac = hmac.digest(str(told.get("secret", "")).encode(), at.encode() + b"\n" + body, "sha256")
     return {"X-Key": str(told.get("key", "")), "X-Time": at, "X-Signature": mac.hex()}
