@@ -195,9 +195,14 @@ shop.add_good              添加物品                       shop      1
 shop.add_prices            补充价目表                     shop      1
 shop.answer_poll           答复选货征询                   shop      1
 shop.ask_count             提交盘点                       shop      2
+shop.ask_reversal          申请兑换冲正                   shop      2
+shop.book_paper            纸表补录兑换                   shop      2
+shop.call_number           叫号                           shop      1
 shop.cancel                取消兑换                       shop      1
+shop.card_refused          卡不能用                       shop      2
 shop.cancel_fair_day       取消兑换日                     public    1
 shop.close_fair_day        结束兑换日                     shop      1
+shop.decide_reversal       决定兑换冲正                   shop      2
 shop.close_poll            截止选货征询                   shop      1
 shop.deposit               拨入兑换资金                   shop      2
 shop.edit                  修改超市                       shop      1
@@ -232,6 +237,7 @@ shop.stock_in              进货入库                       shop      1
 shop.supplier              登记供货商                     shop      1
 shop.take_back             退货                           shop      2
 shop.take_number           取号                           shop      1
+shop.take_numbers          给一个组发号                   shop      1
 """
 
 

@@ -170,6 +170,8 @@ def grantable(user: User, place: str) -> list[tuple[str, str]]:
 
 def digits_of(role: str) -> tuple[int, ...]:
     """How long the place code of a role may be."""
+    if role == Role.SHOPKEEPER:
+        return (9, VILLAGE_DIGITS)  # a township may run one shop for its villages
     if role in VILLAGE_ROLES:
         return (VILLAGE_DIGITS,)
     return (9,) if role == Role.TOWNSHIP else (6,) if role == Role.COUNTY else (2, 4, 6)

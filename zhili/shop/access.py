@@ -10,9 +10,19 @@ from uuid import UUID
 import rules
 
 from zhili.common.errors import NotFound
-from zhili.people.access import active_for_household
 from zhili.people.models import Household, Membership, User
-from zhili.shop.models import FairDay, Good, Order, Reconciliation, Shop, StockCount
+from zhili.people.queries import active_delegation
+from zhili.shop.models import (
+    FairDay,
+    Good,
+    Order,
+    Poll,
+    PriceList,
+    Reconciliation,
+    Shop,
+    StockCount,
+    Supplier,
+)
 
 Role = Membership.Role
 SEES = (Role.CLERK, Role.SHOPKEEPER, Role.SUPERVISOR, Role.COUNCIL, Role.TOWNSHIP, Role.COUNTY)
@@ -40,9 +50,23 @@ def serves(user: User, obj: Any = None) -> bool:
 def manages(user: User, obj: Any = None) -> bool:
     """Goods, price lists, fair days and money: the clerk; a township's shop: the township."""
     place = place_of(obj)
-    if place is not None and len(place) < 12:
+    if place is None:
+        return user.has_role(Role.CLERK, Role.TOWNSHIP)
+    if len(place) < 12:
         return user.has_role(Role.TOWNSHIP, place=place)
     return user.has_role(Role.CLERK, place=place)
+
+
+@rules.predicate
+def stocks(user: User, obj: Any = None) -> bool:
+    """Goods in, counts, suppliers: whoever serves, and at a township's own shop the township too."""
+    place = place_of(obj)
+    own = place is not None and len(place) < 12 and user.has_role(Role.TOWNSHIP, place=place)
+    return (
+        own
+        or (place is None and user.has_role(Role.TOWNSHIP))
+        or user.has_role(Role.SHOPKEEPER, Role.CLERK, place=place)
+    )
 
 
 @rules.predicate
@@ -58,17 +82,37 @@ def orders(user: User, obj: Household | None = None) -> bool:
         return bool(user.home_place) or user.has_role(Role.CLERK)
     return (
         (user.resident is not None and user.resident.household_id == obj.pk)
-        or active_for_household(user, obj)
+        or active_delegation(user, obj, "redeem") is not None
         or user.has_role(Role.CLERK, Role.SHOPKEEPER, place=obj.place)
     )
 
 
+@rules.predicate
+def reads_books(user: User, obj: Any = None) -> bool:
+    """Funds, account books and cover: who keeps them, who watches over them, and the levels above."""
+    return user.has_role(Role.CLERK, Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY, place=place_of(obj))
+
+
+@rules.predicate
+def looks_into_flags(user: User, obj: Any = None) -> bool:
+    """核查提示 are for those who watch, never for those who are watched."""
+    return user.has_role(Role.SUPERVISOR, Role.TOWNSHIP, Role.COUNTY, place=place_of(obj))
+
+
+@rules.predicate
+def judges_flags(user: User, obj: Any = None) -> bool:
+    return user.has_role(Role.SUPERVISOR, Role.TOWNSHIP, place=place_of(obj))
+
+
 rules.add_perm("shop.see", sees_shop)
 rules.add_perm("shop.serve", serves)
-rules.add_perm("shop.stock", serves)
+rules.add_perm("shop.stock", stocks)
 rules.add_perm("shop.manage", manages)
 rules.add_perm("shop.sign", signs)
 rules.add_perm("shop.order", orders)
+rules.add_perm("shop.books", reads_books)  # obj: place code
+rules.add_perm("shop.flags", looks_into_flags)  # obj: place code
+rules.add_perm("shop.judge", judges_flags)  # obj: place code
 
 
 def access_shop(by: User, id: UUID | str) -> Shop:
@@ -104,6 +148,43 @@ def access_fair_day(by: User, id: UUID | str) -> FairDay:
     return found
 
 
+def access_supplier(by: User, id: UUID | str) -> Supplier:
+    found = Supplier.objects.filter(pk=id).first()
+    if found is None or not sees_shop(by, found.place):
+        raise NotFound("没有这个供货方。")
+    return found
+
+
+def access_price_list(by: User, id: UUID | str) -> PriceList:
+    found = PriceList.objects.select_related("shop", "by").filter(pk=id).first()
+    if found is None or not sees_shop(by, found.place):
+        raise NotFound("没有这张价目表。")
+    return found
+
+
+def access_poll(by: User, id: UUID | str) -> Poll:
+    found = Poll.objects.select_related("shop").filter(pk=id).first()
+    if found is None or not sees_shop(by, found.place):
+        raise NotFound("没有这次征询。")
+    return found
+
+
+def access_ticket(by: User, id: UUID | str) -> Ticket:
+    """A number of a fair day, for those who serve there."""
+    found = Ticket.objects.select_related("fair_day__shop").filter(pk=id).first()
+    if found is None or not serves(by, found.fair_day.place):
+        raise NotFound("没有这个号。")
+    return found
+
+
+def access_poll(by: User, id: UUID | str) -> Poll:
+    """A demand poll of a shop where the person's household may redeem, or that they see at the desk."""
+    found = Poll.objects.select_related("shop").filter(pk=id).first()
+    if found is None or not (sees_shop(by, found.place) or by.home_place.startswith(found.place)):
+        raise NotFound("没有这次征询。")
+    return found
+
+
 def access_count(by: User, id: UUID | str) -> StockCount:
     found = StockCount.objects.select_related("shop", "by", "signed_by").filter(pk=id).first()
     if found is None or not sees_shop(by, found.place):
@@ -115,4 +196,11 @@ def access_reconciliation(by: User, id: UUID | str) -> Reconciliation:
     found = Reconciliation.objects.filter(pk=id).first()
     if found is None or not sees_shop(by, found.place):
         raise NotFound("没有这份对账。")
+    return found
+
+
+def access_fund(by: User, id: UUID | str) -> Fund:
+    found = Fund.objects.filter(pk=id).first()
+    if found is None or not reads_books(by, found.place):
+        raise NotFound("没有这笔资金。")
     return found

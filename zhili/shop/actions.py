@@ -1,8 +1,11 @@
 """Every write of the shop, by the file that explains it."""
 
+from zhili.shop.deliveries import Arrived, add_supplier, edit_supplier, stock_in, take_delivery
 from zhili.shop.fairs import (
     answer_poll,
+    cancel_fair_day,
     close_fair_day,
+    close_poll,
     open_fair_day,
     open_poll,
     pass_over,
@@ -13,22 +16,22 @@ from zhili.shop.goods import (
     Counted,
     add_good,
     add_prices,
-    add_supplier,
     ask_count,
     edit_good,
     edit_shop,
     open_shop,
     publish_prices,
     sign_count,
-    stock_in,
     take_back,
 )
 from zhili.shop.money import change_settings, deposit, open_fund, pay_partner, settle_floating
 from zhili.shop.ordering import Visit, cancel, expire_orders, hand_over, redeem, reserve
+from zhili.shop.pictures import drop_picture, set_picture
 from zhili.shop.proofs import Proof, pin_is_right, set_pin
 from zhili.shop.wishes import Wanted
 
 __all__ = [
+    "Arrived",
     "Counted",
     "Proof",
     "Visit",
@@ -39,11 +42,15 @@ __all__ = [
     "answer_poll",
     "ask_count",
     "cancel",
+    "cancel_fair_day",
     "change_settings",
     "close_fair_day",
+    "close_poll",
     "deposit",
+    "drop_picture",
     "edit_good",
     "edit_shop",
+    "edit_supplier",
     "expire_orders",
     "hand_over",
     "open_fair_day",
@@ -57,10 +64,12 @@ __all__ = [
     "publish_prices",
     "redeem",
     "reserve",
+    "set_picture",
     "set_pin",
     "settle_floating",
     "sign_count",
     "stock_in",
     "take_back",
+    "take_delivery",
     "take_number",
 ]

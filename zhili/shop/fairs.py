@@ -20,6 +20,7 @@ from zhili.common.periods import SHANGHAI, today
 from zhili.common.points import format_points
 from zhili.common.policy import may
 from zhili.people.models import Household, User
+from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.models import FairDay, Order, OrderLine, Poll, PollAnswer, Shop, Ticket
 
@@ -47,14 +48,36 @@ def plan_fair_day(
     if not 0 <= quota_points <= QUOTA_MAX or not 0 <= quota_orders <= 10_000:
         raise ShopError("限额不对", field="quota_points", hint="0 表示不限。")
     with transaction.atomic():
-        if FairDay.objects.filter(shop=shop, on=on).exists():
-            raise Conflict(f"{on:%-m月%-d日}已经安排了兑换日", field="on", hint="请改日期，或修改那一天。")
+        Shop.objects.select_for_update(no_key=True).get(pk=shop.pk)
+        if FairDay.objects.filter(shop=shop, on=on).exclude(status=FairDay.Status.DROPPED).exists():
+            raise Conflict(f"{on:%-m月%-d日}已经安排了兑换日", field="on", hint="请改日期，或先取消那一天。")
         made = FairDay.objects.create(
             place=shop.place, shop=shop, on=on, opens_at=opens_at, closes_at=closes_at, groups=list(groups),
             quota_points=quota_points, quota_orders=quota_orders, by=by,
         )  # fmt: skip
         record("shop.plan_fair_day", by=by, place=shop.place, target=made, on=on.isoformat())
     return made
+
+
+@busy_is_said
+def cancel_fair_day(*, by: User, fair_day: FairDay, reason: str) -> FairDay:
+    """不办了: only what has not begun. The reason stands on the public price list until the day is over."""
+    reason = reason.strip()
+    if not 2 <= len(reason) <= 60:
+        raise ShopError("请写明为什么取消，2 到 60 个字", field="reason", hint="会贴在公开的价目页上。")
+    with transaction.atomic():
+        row = _locked(fair_day)
+        _must(by, "shop.manage", row.place, "取消兑换日")
+        if row.status == FairDay.Status.DROPPED:
+            return row
+        if row.status != FairDay.Status.PLANNED:
+            raise Conflict(f"这个兑换日{row.get_status_display()}，不能取消", hint="进行中的请办“收市”。")
+        row.status, row.reason = FairDay.Status.DROPPED, reason
+        row.save(update_fields=["status", "reason"])
+        record(
+            "shop.cancel_fair_day", by=by, place=row.place, target=row, on=row.on.isoformat(), reason=reason
+        )
+    return row
 
 
 def open_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
@@ -66,6 +89,8 @@ def open_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
             return row
         if row.status == FairDay.Status.CLOSED:
             raise Conflict("这个兑换日已经结束", hint="请另外安排一天。")
+        if row.status == FairDay.Status.DROPPED:
+            raise Conflict("这个兑换日已经取消", hint="请另外安排一天。")
         if now().astimezone(SHANGHAI).date() != row.on:
             raise ShopError(
                 f"{row}还没有到，或已经过了", hint=f"只能在{row.on:%-m月%-d日}当天开始。", word="closed"
@@ -76,13 +101,14 @@ def open_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
     return row
 
 
+@busy_is_said
 def take_number(*, by: User, fair_day: FairDay, household: Household) -> Ticket:
     """取号: one number per household; asking again gives the same."""
     with transaction.atomic():
         row = _locked(fair_day)
         _must(by, "shop.serve", row.place, "发号")
-        if row.status == FairDay.Status.CLOSED:
-            raise ShopError("这个兑换日已经结束", hint="请下次再来。", word="closed")
+        if row.status in (FairDay.Status.CLOSED, FairDay.Status.DROPPED):
+            raise ShopError(f"这个兑换日{row.get_status_display()}", hint="请下次再来。", word="closed")
         if not household.place.startswith(row.place) or not household.is_open:
             raise ShopError("这一户不归这个超市", hint="请核对户编号。")
         known = Ticket.objects.filter(fair_day=row, household=household).first()
@@ -128,6 +154,7 @@ def served(fair_day: FairDay, household_id: UUID) -> None:
     Ticket.objects.filter(fair_day=fair_day, household=household_id).update(status=Ticket.Status.SERVED)
 
 
+@busy_is_said
 def close_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
     """收市: the day's tally is written down and stays. Doing it twice is once."""
     with transaction.atomic():
@@ -135,8 +162,8 @@ def close_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
         _must(by, "shop.serve", row.place, "结束兑换日")
         if row.status == FairDay.Status.CLOSED:
             return row
-        if row.status == FairDay.Status.PLANNED:
-            raise ShopError(f"{row}还没有开始", hint="不办了的话，请在列表里取消。")
+        if row.status != FairDay.Status.OPEN:
+            raise ShopError(f"{row}{row.get_status_display()}", hint="没有开始的，不办了请在列表里取消。")
         row.status, row.tally = FairDay.Status.CLOSED, tally_of(row)
         row.save(update_fields=["status", "tally"])
         record("shop.close_fair_day", by=by, place=row.place, target=row, **row.tally["sums"])
@@ -197,7 +224,7 @@ def answer_poll(*, by: User, poll: Poll, household: Household, chosen: Sequence[
     known = {option["code"] for option in poll.options}
     if not 1 <= len(picked) <= poll.most or not set(picked) <= known:
         raise ShopError(f"请选 1 到 {poll.most} 种", field="chosen", hint="请重新选。")
-    if today() > poll.closes_on:
+    if not poll.is_open:
         raise ShopError("征询已经截止", hint="谢谢，下次请早点选。", word="closed")
     if not household.place.startswith(poll.place):
         raise ShopError("这一户不归这个超市", hint="请核对。")
@@ -208,6 +235,19 @@ def answer_poll(*, by: User, poll: Poll, household: Household, chosen: Sequence[
             defaults={"place": household.place, "chosen": picked, "by": by, "at": now()},
         )
         record("shop.answer_poll", by=by, place=household.place, target=row)
+    return row
+
+
+def close_poll(*, by: User, poll: Poll) -> Poll:
+    """提前截止: enough have answered. Doing it twice is once."""
+    with transaction.atomic():
+        row = Poll.objects.select_for_update().get(pk=poll.pk)
+        _must(by, "shop.manage", row.place, "截止征询")
+        if not row.is_open:
+            return row
+        row.ended_at = now()
+        row.save(update_fields=["ended_at"])
+        record("shop.close_poll", by=by, place=row.place, target=row)
     return row
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,9 +16,9 @@ from zhili.common.ids import uuid7
 from zhili.common.periods import parse_code, today
 from zhili.common.policy import may
 from zhili.people.models import User
+from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.models import (
-    Fund,
     Good,
     Order,
     OrderLine,
@@ -28,16 +27,15 @@ from zhili.shop.models import (
     Shop,
     StockCount,
     StockMove,
-    Supplier,
 )
 
 QUANTITY_MAX: Final = 100_000
-FEN_MAX: Final = 1_000_000_00
 PRICE_MAX: Final = 10_000_00
 GOODS_MAX: Final = 500
+PRICE_KINDS: Final = ("month", "two_months", "quarter", "half_year", "year")
 LIMIT_PERIODS: Final = ("month", "quarter", "half_year", "year", "ever")
 _GOOD_FIELDS: Final = frozenset(
-    {"title", "category", "unit", "limit_count", "limit_period", "active", "picture"}
+    {"title", "category", "unit", "limit_count", "limit_period", "active", "supplier"}
 )
 
 
@@ -48,6 +46,9 @@ def open_shop(*, by: User, place: str, title: str, kind: str = Shop.Kind.OWN, **
     title = _text(title, "名称", 40, field="title")
     if (kind == Shop.Kind.TOWNSHIP) != (len(place) == 9):
         raise ShopError("乡镇办的超市属于乡镇，村办的属于村", field="kind", hint="请核对类型。")
+    if kind not in Shop.Kind.values or len(place) not in (9, 12):
+        raise ShopError("超市要办在一个村或一个乡镇", field="kind", hint="请核对类型。")
+    _check_words(facts)
     with transaction.atomic():
         try:
             with transaction.atomic():
@@ -64,32 +65,24 @@ def edit_shop(*, by: User, shop: Shop, **facts: Any) -> Shop:
     unknown = set(facts) - {"title", "address", "hours", "only_fair_days", "paused"}
     if unknown:
         raise ValueError(f"not a field of a shop: {sorted(unknown)}")
+    _check_words(facts)
     with transaction.atomic():
         for name, value in facts.items():
             setattr(shop, name, value.strip() if isinstance(value, str) else value)
-        shop.save(update_fields=list(facts))
+        try:
+            with transaction.atomic():
+                shop.save(update_fields=list(facts))
+        except IntegrityError as error:
+            raise Conflict(f"已经有一个“{shop.title}”", field="title", hint="请换一个名称。") from error
         record("shop.edit", by=by, place=shop.place, target=shop, changed=sorted(facts))
     return shop
 
 
-def add_supplier(*, by: User, place: str, title: str, related_to: str = "") -> Supplier:
-    """Name a supplier; related_to: a declared tie to somebody who runs the shop, shown to the supervisor (G-15)."""
-    _must(by, "shop.stock", place, "登记供货方")
-    title = _text(title, "名称", 60, field="title")
-    with transaction.atomic():
-        found, made = Supplier.objects.get_or_create(
-            place=place, title=title, defaults={"related_to": related_to.strip()[:60]}
-        )
-        if made:
-            record("shop.supplier", by=by, place=place, target=found, related=bool(found.related_to))
-    return found
-
-
 def add_good(*, by: User, shop: Shop, code: str, title: str, **facts: Any) -> Good:
-    """A new kind of thing, with an empty shelf. facts: category, unit, limit_count, limit_period, picture."""
+    """A new kind of thing, with an empty shelf. facts: category, unit, limit_count, limit_period, supplier."""
     _must(by, "shop.stock", shop.place, "添加物品")
     code, title = _text(code, "货号", 12, field="code"), _text(title, "名称", 40, field="title")
-    _check_facts(facts)
+    _check_facts(facts, shop.place)
     if not shop.keeps_stock:
         raise ShopError("合作商户的货由商户自己管", hint="在柜台直接填写积分即可。")
     with transaction.atomic():
@@ -107,7 +100,9 @@ def add_good(*, by: User, shop: Shop, code: str, title: str, **facts: Any) -> Go
 def edit_good(*, by: User, good: Good, **facts: Any) -> Good:
     """Change words, limits or whether it is on offer. Stock and price have acts of their own (C-18)."""
     _must(by, "shop.stock", good.place, "修改物品")
-    _check_facts(facts)
+    _check_facts(facts, good.place)
+    if "title" in facts:
+        facts["title"] = _text(facts["title"], "名称", 40, field="title")
     with transaction.atomic():
         for name, value in facts.items():
             setattr(good, name, value.strip() if isinstance(value, str) else value)
@@ -116,59 +111,7 @@ def edit_good(*, by: User, good: Good, **facts: Any) -> Good:
     return good
 
 
-def stock_in(
-    *,
-    by: User,
-    good: Good,
-    quantity: int,
-    fen: int,
-    fund: Fund,
-    id: UUID | None = None,
-    supplier: Supplier | None = None,
-    donated_by: str = "",
-    paper: str = "",
-    on: date | None = None,
-) -> StockMove:
-    """A delivery: `quantity` pieces that cost `fen` together, paid from `fund`; or given in kind (donated_by).
-
-    The money books follow in the same statement; a fund is never overdrawn. Same id again: nothing happens twice.
-    """
-    _must(by, "shop.stock", good.place, "登记入库")
-    if not 0 < quantity <= QUANTITY_MAX:
-        raise ShopError(f"数量要在 1 到 {QUANTITY_MAX} 之间", field="quantity", hint="请核对。")
-    if not 0 <= fen <= FEN_MAX:
-        raise ShopError("金额不对", field="fen", hint="请填这一批一共花了多少元。")
-    day = on or today()
-    if day > today():
-        raise ShopError("入库日期还没有到", field="on", hint="请改成今天或以前。")
-    if fund.place != good.place:
-        raise ShopError("资金和物品不属于同一个超市", field="fund", hint="请选本村的资金。")
-    key = id or uuid7()
-    with transaction.atomic():
-        known = StockMove.objects.filter(pk=key).first()
-        if known is not None:
-            if (known.good_id, known.quantity, known.fen) != (good.pk, quantity, fen):
-                raise Conflict("这张入库单已经登记过，内容不同", hint="请刷新后核对。", word="key_used")
-            return known
-        try:
-            with transaction.atomic():
-                move = StockMove.objects.create(
-                    id=key, place=good.place, good=good, kind="in", quantity=quantity, fen=fen, fund=fund,
-                    supplier=supplier, donated_by=donated_by.strip()[:40], paper=paper.strip()[:40], by=by, on=day,
-                )  # fmt: skip
-        except IntegrityError as error:
-            if "fund_account_not_overdrawn" not in str(error):
-                raise
-            raise ShopError(
-                f"“{fund}”的可用资金不够这次进货，没有入库",
-                field="fund",
-                hint="请先登记拨入资金，或换一笔资金。",
-                word="fund_short",
-            ) from error
-        record("shop.stock_in", by=by, place=good.place, target=move, quantity=quantity, fen=fen)
-    return move
-
-
+@busy_is_said
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What was found of one good, and why it differs from the book (empty where it does not)."""
@@ -178,13 +121,22 @@ class Counted:
     reason: str = ""
 
 
-def ask_count(*, by: User, shop: Shop, counted: Sequence[Counted]) -> StockCount:
-    """盘点: hand in what was counted. Nothing changes until a second person signs. Raises ShopError."""
+@busy_is_said
+def ask_count(*, by: User, shop: Shop, counted: Sequence[Counted], id: UUID | None = None) -> StockCount:
+    """盘点: hand in what was counted. Nothing changes until a second person signs. Same id again: the same sheet.
+
+    Raises ShopError, Conflict while another sheet waits.
+    """
     _must(by, "shop.stock", shop.place, "盘点")
     if not counted:
         raise ShopError("还没有填清点数", hint="请至少填一种物品。")
     with transaction.atomic():
-        goods = Good.objects.select_for_update().filter(shop=shop, pk__in=[one.good.pk for one in counted])
+        Shop.objects.select_for_update(no_key=True).get(pk=shop.pk)
+        known = StockCount.objects.filter(pk=id, shop=shop, by=by).first() if id else None
+        if known is not None:
+            return known
+        goods = Good.objects.select_for_update(no_key=True).order_by("pk")
+        goods = goods.filter(shop=shop, pk__in=[one.good.pk for one in counted])
         shelf = {good.pk: good for good in goods}
         lines = []
         for one in counted:
@@ -208,7 +160,7 @@ def ask_count(*, by: User, shop: Shop, counted: Sequence[Counted]) -> StockCount
             )
         if StockCount.objects.filter(shop=shop, status=StockCount.Status.WAITING).exists():
             raise Conflict("还有一张盘点单等着签字", hint="请先办完那一张。")
-        made = StockCount.objects.create(place=shop.place, shop=shop, lines=lines, by=by)
+        made = StockCount.objects.create(id=id or uuid7(), place=shop.place, shop=shop, lines=lines, by=by)
         record(
             "shop.ask_count",
             by=by,
@@ -219,6 +171,7 @@ def ask_count(*, by: User, shop: Shop, counted: Sequence[Counted]) -> StockCount
     return made
 
 
+@busy_is_said
 def sign_count(*, by: User, count: StockCount, agree: bool, note: str = "") -> StockCount:
     """The second signature: the shelf is adjusted by moves, or the count is refused. One statement for all moves.
 
@@ -263,9 +216,12 @@ def publish_prices(*, by: User, shop: Shop, period: str, points: Mapping[UUID, i
     """价目表: freeze the prices of a period. points: good → hundredths for one unit. Raises ShopError, Conflict."""
     _must(by, "shop.manage", shop.place, "公布价目表")
     known = parse_code(period)
+    if known.kind not in PRICE_KINDS:
+        raise ShopError("价目表按月、季度、半年或年公布", field="period", hint="请重新选。")
     if known.end < today():
         raise ShopError(f"{known.title}已经过了", field="period", hint="请选本期或下一期。")
     with transaction.atomic():
+        Shop.objects.select_for_update(no_key=True).get(pk=shop.pk)  # two lists over the same days: one waits
         if PriceList.objects.filter(shop=shop, starts__lte=known.end, ends__gte=known.start).exists():
             raise Conflict(
                 f"{known.title}的价目表已经公布，价格不再改",
@@ -305,6 +261,7 @@ def _add_prices(row: PriceList, points: Mapping[UUID, int]) -> None:
     )
 
 
+@busy_is_said
 def take_back(*, by: User, order: Order, line: OrderLine, quantity: int, reason: str) -> StockMove:
     """Goods that come back to the shelf after their order was reversed in the ledger (退回)."""
     _must(by, "shop.stock", order.shop.place, "登记退回")
@@ -312,6 +269,7 @@ def take_back(*, by: User, order: Order, line: OrderLine, quantity: int, reason:
     if line.good is None or order.status != Order.Status.HANDED_OVER:
         raise ShopError("只有领走的物品才能退回", hint="请核对兑换单。")
     with transaction.atomic():
+        Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
         out = order.moves.filter(good=line.good).values_list("quantity", "fen", "kind")
         gone = -sum(q for q, _, _ in out)
         if not 0 < quantity <= gone:
@@ -325,7 +283,16 @@ def take_back(*, by: User, order: Order, line: OrderLine, quantity: int, reason:
     return move
 
 
-def _check_facts(facts: Mapping[str, Any]) -> None:
+def _check_words(facts: Mapping[str, Any]) -> None:
+    """What a page shows of a shop fits its column; a title is never empty."""
+    if "title" in facts:
+        _text(facts["title"], "名称", 40, field="title")
+    for name, what in (("address", "地点"), ("hours", "开放时间"), ("paused", "暂停原因")):
+        if len(str(facts.get(name, "")).strip()) > 60:
+            raise ShopError(f"{what}最多写 60 个字", field=name, hint="请写短一点。")
+
+
+def _check_facts(facts: Mapping[str, Any], place: str) -> None:
     unknown = set(facts) - _GOOD_FIELDS
     if unknown:
         raise ValueError(f"not a field of a good: {sorted(unknown)}")
@@ -333,6 +300,13 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
         raise ShopError("限兑周期不对", field="limit_period", hint="请从下拉表里选。")
     if not 0 <= facts.get("limit_count", 0) <= 999:
         raise ShopError("每户限兑要在 0 到 999 之间", field="limit_count", hint="0 表示不限。")
+    for name, what, most in (("category", "类别", 20), ("unit", "单位", 6)):
+        if len(str(facts.get(name, "")).strip()) > most:
+            raise ShopError(f"{what}最多写 {most} 个字", field=name, hint="请写短一点。")
+    if "unit" in facts and not str(facts["unit"]).strip():
+        raise ShopError("单位没有填", field="unit", hint="例如：块、袋、瓶。")
+    if facts.get("supplier") is not None and facts["supplier"].place != place:
+        raise ShopError("供货方不属于这里", field="supplier", hint="请重新选。")
 
 
 def _must(by: User, permission: str, place: str, verb: str) -> None:
@@ -347,5 +321,5 @@ def _text(value: str, what: str, most: int, *, field: str) -> str:
     return text
 
 
-__all__ = ["Counted", "add_good", "add_prices", "add_supplier", "ask_count", "edit_good", "edit_shop",
-           "open_shop", "publish_prices", "sign_count", "stock_in", "take_back"]  # fmt: skip
+__all__ = ["Counted", "add_good", "add_prices", "ask_count", "edit_good", "edit_shop", "open_shop",
+           "publish_prices", "sign_count", "take_back"]  # fmt: skip

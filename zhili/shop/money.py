@@ -112,13 +112,16 @@ def deposit(
         raise ShopError("日期还没有到", field="on", hint="请改成今天或以前。")
     key = id or uuid7()
     with transaction.atomic():
+        Fund.objects.select_for_update().get(pk=fund.pk)  # a double tap waits here and then finds the entry
         known = FundEntry.objects.filter(pk=key).first()
         if known is not None:
             if (known.fund_id, known.fen, known.source) != (fund.pk, fen, source):
                 raise Conflict("这笔拨入已经登记过，内容不同", hint="请刷新后核对。", word="key_used")
             return known
         settings = settings_of(fund.place)
-        points = fen * 100 // settings.value_fen if settings.mode == Settings.Mode.FIXED else 0
+        # A township keeps a shop and no book of points: its money backs goods, the villages' money backs points.
+        backs = settings.mode == Settings.Mode.FIXED and len(fund.place) == 12
+        points = fen * 100 // settings.value_fen if backs else 0
         entry = FundEntry.objects.create(
             id=key, place=fund.place, fund=fund, debit="source", credit="cash", fen=fen, code="deposit", source=source,
             paper=paper, by=by, on=day, ledger_points=points,
@@ -150,6 +153,8 @@ def _pay(by: User, fund: Fund, fen: int, paper: str, payee: str, code: str, id: 
         Fund.objects.select_for_update().get(pk=fund.pk)
         known = FundEntry.objects.filter(pk=id).first() if id else None
         if known is not None:
+            if (known.fund_id, known.fen, known.code) != (fund.pk, fen, code):
+                raise Conflict("这笔付款已经登记过，内容不同", hint="请刷新后核对。", word="key_used")
             return known
         left = cash_of(fund)
         if left < fen:
