@@ -14,6 +14,7 @@ from zhili.people.models import Household, Membership, User
 from zhili.people.queries import active_delegation
 from zhili.shop.models import (
     FairDay,
+    Fund,
     Good,
     Order,
     Poll,
@@ -22,6 +23,7 @@ from zhili.shop.models import (
     Shop,
     StockCount,
     Supplier,
+    Ticket,
 )
 
 Role = Membership.Role
@@ -163,8 +165,10 @@ def access_price_list(by: User, id: UUID | str) -> PriceList:
 
 
 def access_poll(by: User, id: UUID | str) -> Poll:
+    """A demand poll: at the desk, or of a shop where the person's own household may redeem."""
     found = Poll.objects.select_related("shop").filter(pk=id).first()
-    if found is None or not sees_shop(by, found.place):
+    own = found is not None and by.home_place.startswith(found.place)
+    if found is None or not (own or sees_shop(by, found.place)):
         raise NotFound("没有这次征询。")
     return found
 
@@ -174,14 +178,6 @@ def access_ticket(by: User, id: UUID | str) -> Ticket:
     found = Ticket.objects.select_related("fair_day__shop").filter(pk=id).first()
     if found is None or not serves(by, found.fair_day.place):
         raise NotFound("没有这个号。")
-    return found
-
-
-def access_poll(by: User, id: UUID | str) -> Poll:
-    """A demand poll of a shop where the person's household may redeem, or that they see at the desk."""
-    found = Poll.objects.select_related("shop").filter(pk=id).first()
-    if found is None or not (sees_shop(by, found.place) or by.home_place.startswith(found.place)):
-        raise NotFound("没有这次征询。")
     return found
 
 
