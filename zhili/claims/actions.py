@@ -6,6 +6,8 @@ from zhili.claims.amending import record_hearing, record_visit, resubmit_claim, 
 from zhili.claims.awarding import Frozen, award, correct, drop, hold, post_openings, put_on_notice, release
 from zhili.claims.checking import Draft
 from zhili.claims.reviewing import Outcome, declare_recusal, end_recusal, review_claim, review_many
+from zhili.claims.sheets import confirm as confirm_sheet
+from zhili.claims.sheets import key_in, print_sheets, void_sheet
 from zhili.claims.submitting import Entry, submit_claim, submit_group, submit_many
 
 __all__ = [
@@ -14,12 +16,15 @@ __all__ = [
     "Frozen",
     "Outcome",
     "award",
+    "confirm_sheet",
     "correct",
     "declare_recusal",
     "drop",
     "end_recusal",
     "hold",
+    "key_in",
     "post_openings",
+    "print_sheets",
     "put_on_notice",
     "record_hearing",
     "record_visit",
@@ -30,5 +35,6 @@ __all__ = [
     "submit_claim",
     "submit_group",
     "submit_many",
+    "void_sheet",
     "withdraw_claim",
 ]

@@ -15,7 +15,6 @@ import rules
 from django.db.models import Count
 from django.http import QueryDict
 
-from zhili.claims.actions import submit_claim
 from zhili.claims.checking import Desk, Draft
 from zhili.claims.errors import ClaimError
 from zhili.claims.forms import ClaimForm
@@ -23,6 +22,7 @@ from zhili.claims.models import Claim
 from zhili.claims.queries import claimable_items
 from zhili.claims.scoring import Preview, preview
 from zhili.claims.stash import fetch
+from zhili.claims.submitting import submit_claim
 from zhili.common.errors import ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.masking import mask_name

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from zhili.claims.sheet_models import Sheet as Sheet
+from zhili.claims.sheet_models import SheetPhoto as SheetPhoto
+from zhili.claims.sheet_models import SheetRow as SheetRow
 from zhili.common.clock import now
 from zhili.common.ids import uuid7
 from zhili.common.periods import today

@@ -29,6 +29,7 @@ from zhili.common.ids import uuid7
 from zhili.common.periods import today
 from zhili.common.policy import may, requires
 from zhili.people.access import person_of, village_of
+from zhili.people.cards import old_card
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import LIVE, find_by_card, groups_of, head_names, search_households
 from zhili.rulebook.queries import in_force, parsed
@@ -60,6 +61,7 @@ def pad(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "q": text, "found": found, "missing": bool(text) and not found, "saved": saved,
+        "old_card": old_card(place, text) if text and not found else "",
         "saved_words": word_for(saved) if saved else "", "recent": recent[:ENTERED_SHOWN], "count": mine.count(),
     }  # fmt: skip
     return render(request, "claims/field_pad.html", context)

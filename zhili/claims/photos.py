@@ -21,7 +21,7 @@ from django.db import connection
 
 from zhili.claims.access import access_evidence
 from zhili.claims.errors import ClaimError
-from zhili.claims.models import Evidence
+from zhili.claims.models import Evidence, SheetPhoto
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.ids import new_token
 from zhili.common.photos import SIMILAR_DISTANCE, clean_photo, similar_hash
@@ -120,6 +120,18 @@ def open_photo(by: User, evidence: Evidence | UUID | str, *, thumb: bool = False
     return Opened(data, hashlib.sha256(whole).hexdigest() == found.sha256)
 
 
+def open_sheet_photo(row: SheetPhoto) -> bytes:
+    """A photo of a sheet of paper; whoever calls has found the sheet through its access. Raises NotFound."""
+    path = Path(settings.PHOTO_ROOT) / row.place / row.file_name
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound("照片文件不在了，请告诉系统管理员。") from None
+    if hashlib.sha256(data).hexdigest() != row.sha256:
+        raise NotFound("照片文件被换过，不能当凭据，请告诉系统管理员。")
+    return data
+
+
 def is_swapped(evidence: Evidence) -> bool:
     """Whether the file on disk is not the one the claim named any more: changed, or gone (T-09)."""
     if not evidence.file_name:
@@ -180,7 +192,7 @@ def sweep(place: str) -> int:
     """Remove files older than a day that no evidence names. Returns how many."""
     named = set(
         Evidence.objects.filter(place=place).exclude(file_name="").values_list("file_name", flat=True)
-    )
+    ) | set(SheetPhoto.objects.filter(place=place).exclude(file_name="").values_list("file_name", flat=True))
     old = time.time() - _ORPHAN_SECONDS
     removed = 0
     for path in folder(place).iterdir():

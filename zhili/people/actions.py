@@ -19,6 +19,7 @@ from zhili.common.idnumber import birth_date as birth_date_of
 from zhili.common.idnumber import check_id_number
 from zhili.common.periods import today
 from zhili.people.access import must
+from zhili.people.cards import print_cards as print_cards
 from zhili.people.consent_actions import answer_consents as answer_consents
 from zhili.people.consent_actions import record_refusals
 from zhili.people.consent_actions import withdraw_consent as withdraw_consent

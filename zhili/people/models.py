@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from zhili.common.clock import now
 from zhili.common.ids import new_token, uuid7
 from zhili.common.periods import today
+from zhili.people.card_models import CardPrint as CardPrint
 from zhili.people.consent_models import Alarm as Alarm
 from zhili.people.consent_models import Consent as Consent
 from zhili.people.consent_models import ConsentSheet as ConsentSheet

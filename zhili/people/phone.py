@@ -15,6 +15,7 @@ from zhili.common.periods import today
 from zhili.common.policy import may, reauthenticated, signed_in
 from zhili.people import actions, forms
 from zhili.people.access import access_delegation, person_of
+from zhili.people.cards import old_card
 from zhili.people.consent_actions import answer_consents
 from zhili.people.consent_purposes import current
 from zhili.people.consents import consents_of, outstanding, purposes_for
@@ -142,6 +143,8 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
     """
     user = person_of(request)
     found = Household.objects.filter(card_token=token).first() if len(token) == 22 else None
+    if found is None:
+        _say_old_card(user, token)
     if found is not None and user.resident is not None and user.resident.household_id == found.pk:
         return redirect("m_household")
     if found is None or not may(user, "people.see_households", found):
@@ -149,6 +152,13 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
     if may(user, "claims.field", found.place):
         return redirect("m_field_household", found.pk)
     return redirect("desk_household", found.place, found.pk)
+
+
+def _say_old_card(user: User, token: str) -> None:
+    """Those who work with the village's cards are told that this one was replaced; nobody else learns anything."""
+    for place in sorted({held.place for held in user.memberships_today if len(held.place) == 12}):
+        if may(user, "people.see_households", place) and (words := old_card(place, token)):
+            raise NotFound(words)
 
 
 urlpatterns = [

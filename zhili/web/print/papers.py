@@ -122,6 +122,7 @@ class ClaimSheet:
     phone: str = ""
     rulebook_title: str = ""
     free_rows: int = 3
+    form_url: str = ""
     demo: bool = False
 
 
@@ -224,7 +225,11 @@ def claim_sheets_pdf(sheets: list[ClaimSheet]) -> bytes:
     first = sheets[0]
     data: dict[str, Any] = {
         "sheets": [
-            plain(sheet) | {"long": _long(item.title + item.evidence + item.points for item in sheet.items)}
+            plain(sheet)
+            | {
+                "long": _long(item.title + item.evidence + item.points for item in sheet.items),
+                "form_svg": qr_svg(sheet.form_url),
+            }
             for sheet in sheets
         ],
         "demo": any(sheet.demo for sheet in sheets),
