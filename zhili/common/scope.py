@@ -16,8 +16,13 @@ EVERYWHERE = "*"
 _PREFIX = re.compile(r"\d{2,14}")
 
 
-def set_scope(prefixes: Iterable[str], *, user_id: str = "", using: str = "default") -> None:
-    """Limit the rest of this transaction to rows whose place starts with one of `prefixes`."""
+def set_scope(
+    prefixes: Iterable[str], *, user_id: str = "", using: str = "default", lock_wait: str = ""
+) -> None:
+    """Limit the rest of this transaction to rows whose place starts with one of `prefixes`.
+
+    lock_wait: how long it waits for somebody else's lock ("3s"; empty: as the server has it).
+    """
     wanted = list(prefixes)
     if EVERYWHERE in wanted:
         wanted = [EVERYWHERE]
@@ -26,8 +31,9 @@ def set_scope(prefixes: Iterable[str], *, user_id: str = "", using: str = "defau
             raise ValueError(f"not a place prefix: {prefix!r}")
     with connections[using].cursor() as cursor:
         cursor.execute(
-            "SELECT set_config('zhili.scope', %s, true), set_config('zhili.user', %s, true)",
-            [",".join(wanted), user_id],
+            "SELECT set_config('zhili.scope', %s, true), set_config('zhili.user', %s, true)"
+            + (", set_config('lock_timeout', %s, true)" if lock_wait else ""),
+            [",".join(wanted), user_id, *([lock_wait] if lock_wait else [])],
         )
 
 

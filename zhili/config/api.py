@@ -24,13 +24,16 @@ import zhili.notices.api_objections
 import zhili.people.api
 import zhili.places.api
 import zhili.rulebook.api
+import zhili.shop.api
 from zhili.claims.errors import Conflict as ClaimConflict
 from zhili.common.api import BODY_MAX, TooLarge
+from zhili.common.busy import BUSY, BUSY_HINT, waited_in_vain
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
 from zhili.common.origin import receipt as receipt_number
 from zhili.common.policy import open_to_all
 from zhili.ledger.errors import LedgerError
 from zhili.notices.errors import Conflict as NoticeConflict
+from zhili.shop.errors import Conflict as ShopConflict
 from zhili.web import rates
 from zhili.web.request_log import address_of
 
@@ -60,7 +63,7 @@ class Rate(BaseThrottle):
 api = NinjaAPI(
     title="智理",
     version="1",
-    description="乡村治理积分：区划、户、细则、申报、评议、公示、台账。积分写成十进制文本，日期写成 2026-01-31。",
+    description="乡村治理积分：区划、户、细则、申报、评议、公示、台账、积分超市。积分写成十进制文本，日期写成 2026-01-31。",
     urls_namespace="api",
     docs_url=None,  # the viewer's pages need inline script, which our pages forbid
     throttle=[Rate()],
@@ -68,7 +71,7 @@ api = NinjaAPI(
 # One router a room: two routers under one path would hide each other's methods.
 for room in (
     zhili.places.api, zhili.people.api, zhili.rulebook.api, zhili.claims.api_submit, zhili.notices.api,
-    zhili.ledger.api_office,
+    zhili.ledger.api_office, zhili.shop.api,
 ):  # fmt: skip
     api.add_router("", room.router)
 
@@ -94,7 +97,7 @@ def status_of(error: ZhiliError) -> int:
         return 404
     if isinstance(error, NotAllowed):
         return 403
-    if isinstance(error, ClaimConflict | NoticeConflict):
+    if isinstance(error, ClaimConflict | NoticeConflict | ShopConflict):
         return 409
     return 409 if isinstance(error, LedgerError) and error.word in _CONFLICTS else 422
 
@@ -177,6 +180,8 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 @api.exception_handler(Exception)
 def broken(request: HttpRequest, error: Exception) -> HttpResponse:
     """Our own mistake: nothing of it is shown (W-08)."""
+    if waited_in_vain(error):  # C-07
+        return refuse(request, 409, BUSY, hint=BUSY_HINT)
     answer = refuse(request, 500, "系统出了问题，刚才的操作没有保存", hint="请再试一次，仍不行请报回执号。")
     log.error("API request failed: %s", request.path, exc_info=error)
     return answer

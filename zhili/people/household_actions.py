@@ -260,9 +260,12 @@ def reissue_card(*, by: User | None, household: Household, reason: str) -> House
     return household
 
 
-def lock_open(household: Household) -> Household:
-    """The row as it is now, locked until the transaction ends. Raises PeopleError where it has ended."""
-    found = Household.objects.select_for_update(of=("self",)).filter(pk=household.pk).first()
+def lock_open(household: Household, *, no_key: bool = False) -> Household:
+    """The row as it is now, locked until the transaction ends. Raises PeopleError where it has ended.
+
+    no_key: rows that only name this household may still be written beside it (the shop's counter).
+    """
+    found = Household.objects.select_for_update(of=("self",), no_key=no_key).filter(pk=household.pk).first()
     if found is None:
         raise PeopleError("没有这一户", hint="请回到户列表重新选择。")
     if not found.is_open:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from zhili.common.busy import LOCK_WAIT
 from zhili.common.scope import set_scope
 
 _CODE: Final = re.compile(r"[0-9]{2,14}")
@@ -28,5 +29,5 @@ def enter_scope(user: Any, place: str | None = None, *, public: bool = False) ->
     if place is not None:
         known = _CODE.fullmatch(place) and (public or any(place.startswith(prefix) for prefix in mine))
         prefixes = [place] if known else []
-    set_scope(prefixes, user_id=key)
+    set_scope(prefixes, user_id=key, lock_wait=LOCK_WAIT)
     return prefixes

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.shortcuts import render
 
+from zhili.common.busy import BUSY, BUSY_HINT, waited_in_vain
 from zhili.common.errors import NotAllowed, NotFound, ZhiliError
 from zhili.common.origin import receipt as receipt_number
 from zhili.people.scope import enter_scope
@@ -81,10 +82,15 @@ class one_transaction:
         if request.path.startswith("/static/"):
             return self.get_response(request)
         outer = _scope() if connection.in_atomic_block else None
-        with transaction.atomic():
-            response = self.get_response(request)
-            if response.status_code >= 500 or getattr(request, "failed", False):
-                transaction.set_rollback(True)
+        try:
+            with transaction.atomic():
+                response = self.get_response(request)
+                if response.status_code >= 500 or getattr(request, "failed", False):
+                    transaction.set_rollback(True)
+        except OperationalError as error:  # only at the commit: somebody held a row that is named here
+            if not waited_in_vain(error):
+                raise
+            response = busy(request)
         if outer is not None:
             _restore(outer)
         return response
@@ -99,6 +105,8 @@ class one_transaction:
             return render(request, "web/refused.html", _words("不能打开", error.message, receipt), status=403)
         if isinstance(error, ZhiliError):
             return render(request, "web/refused.html", _words("没有办成", error.message, receipt), status=400)
+        if waited_in_vain(error):
+            return busy(request)
         status = 413 if isinstance(error, RequestDataTooBig) else 403 if isinstance(error, PermissionDenied) else 400
         if isinstance(error, _NOT_OURS):  # what was sent could not even be read
             return render(request, "web/refused.html", _words(*_WORDS[status], receipt), status=status)
@@ -109,6 +117,15 @@ class one_transaction:
             _words("系统出了问题", "刚才的操作没有保存，请再试一次。", receipt),
             status=500,
         )
+
+
+def busy(request: HttpRequest) -> HttpResponse:
+    """Somebody else was at the same thing for too long, and all is undone (C-07)."""
+    receipt = receipt_number()
+    if request.path.startswith("/api/"):
+        body = {"message": BUSY, "field": None, "hint": BUSY_HINT, "receipt": receipt}
+        return JsonResponse(body, status=409, json_dumps_params={"ensure_ascii": False})
+    return render(request, "web/refused.html", _words(BUSY, BUSY_HINT, receipt), status=409)
 
 
 def _words(title: str, message: str, receipt: str) -> dict[str, str]:
