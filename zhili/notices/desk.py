@@ -25,6 +25,7 @@ from zhili.notices.actions import (
     object_to,
     open_notice,
 )
+from zhili.notices.digest import check_notice
 from zhili.notices.forms import CorrectionForm, PaperObjectionForm, PeriodForm
 from zhili.notices.looking import openable, outlook
 from zhili.notices.models import Line, Notice, Objection
@@ -186,6 +187,7 @@ def notice(request: HttpRequest, place: str, number: int) -> HttpResponse:
         "close_from": found.closes_on + timedelta(days=1),
         "day": day,
         "period_title": parse_code(found.period).title,
+        "check": check_notice(found),
     }
     return render(request, "notices/desk_notice.html", context)
 

@@ -68,6 +68,9 @@ class Line(models.Model):
     group = models.CharField("组", max_length=20, blank=True)
     household_code = models.CharField("户编号", max_length=20)
     name_masked = models.CharField("姓名（脱敏）", max_length=60)
+    # The name's part in the notice's digest; both hex. An erasure takes name and salt, the seal stays (digest.py).
+    name_salt = models.CharField("封签的盐", max_length=32, blank=True, default="", db_default="")
+    name_seal = models.CharField("姓名的封签", max_length=64, blank=True, default="", db_default="")
     item_title = models.CharField("项目", max_length=120)
     occurred_on = models.DateField("发生日期")
     points = models.IntegerField("分值")

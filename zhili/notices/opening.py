@@ -4,8 +4,6 @@ days. What is public is decided here once: masked names, no name beside a deduct
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -29,6 +27,7 @@ from zhili.common.points import format_signed
 from zhili.common.policy import may
 from zhili.common.workdays import add_workdays, is_workday
 from zhili.ledger.queries import is_closed, latest_head
+from zhili.notices.digest import content_digest, seal_names
 from zhili.notices.errors import Conflict, NoticeError
 from zhili.notices.models import Line, Notice
 from zhili.people.models import Household, Resident, User
@@ -94,6 +93,7 @@ def open_notice(*, by: User, place: str, period: str, on: date | None = None) ->
             ledger_head=head.head if head else "",
             opened_by=by,
         )
+        seal_names(lines)
         notice.digest = content_digest(notice, lines)
         _refuse_leaks(notice, lines, settings, claims)
         notice.save(force_insert=True)
@@ -211,24 +211,6 @@ def public_text(line: Line) -> str:
     return " ".join(
         [line.group, line.household_code, shown, line.item_title, format_signed(line.points), *line.why]
     )
-
-
-def content_digest(notice: Notice, lines: Iterable[Line]) -> str:
-    """SHA-256 over what hangs out, so that a poster can be held against the page."""
-    content = [
-        notice.place,
-        notice.number,
-        notice.period,
-        notice.title,
-        notice.opens_on.isoformat(),
-        notice.closes_on.isoformat(),
-        [
-            [line.position, line.group, line.household_code, line.name_masked if line.public_name else "",
-             line.item_title, line.occurred_on.isoformat(), line.points, line.late]
-            for line in lines
-        ],
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 
 def _refuse_leaks(

@@ -48,6 +48,8 @@ UNTOUCHED: Final = frozenset(
         "ledger.PeriodClose", "ledger.Assertion", "shop.StockMove", "shop.FundEntry", "shop.FundAccount",
     }
 )  # fmt: skip
+# Public donors: a person's name may stand in these words. In the order of privacy_forget_donor's answer.
+DONATIONS: Final = {"shop.StockMove": "donated_by", "shop.FundEntry": "source"}
 
 
 @dataclass(slots=True)
@@ -112,6 +114,7 @@ def erase(
         raise PrivacyError("删除要两个人：一个办理，另一个批准")
     refuse_unless_erasable(resident)
     who = _whose(resident)
+    _donations(who)  # while the name still stands in the person's own row
     for model in register().models.values():
         if model.label not in UNTOUCHED:
             _erase_in(model, who)
@@ -262,11 +265,9 @@ def _leave(who: Whose) -> None:
 
 def _mentions(who: Whose) -> None:
     """The name in what others wrote in this village. Somebody else of that name: listed, not touched."""
-    if len(who.name.strip()) < 2 or who.name == GONE:
+    if not _is_a_name(who):
         return
-    shared = (
-        Resident.objects.filter(place=who.resident.place, name=who.name).exclude(pk=who.resident.pk).exists()
-    )
+    shared = _is_shared(who)
     for model in register().models.values():
         table = apps.get_model(model.label)
         if model.label in UNTOUCHED or not _has_place(table):
@@ -275,6 +276,37 @@ def _mentions(who: Whose) -> None:
             if entry.erase not in ("text", "mention") or entry.of.code in ("name", "posted_name"):
                 continue
             _mention(table, entry, who, shared)
+
+
+def _is_a_name(who: Whose) -> bool:
+    return len(who.name.strip()) >= 2 and who.name != GONE
+
+
+def _is_shared(who: Whose) -> bool:
+    """Somebody else of the village has the same name."""
+    namesakes = Resident.objects.filter(place=who.resident.place, name=who.name)
+    return namesakes.exclude(pk=who.resident.pk).exists()
+
+
+def _donations(who: Whose) -> None:
+    """The name of somebody who gave goods or money. Those books are only added to, so the owner's function does it: the
+    words go, pieces and fen stay, and no sum is made of words."""
+    if not _is_a_name(who):
+        return
+    village, shared = who.resident.place, _is_shared(who)
+    for label, column in DONATIONS.items():
+        # A township's shop may have been given something by a namesake from the next village: a person looks.
+        places = [village[:9], village[:6], *([village] if shared else [])]
+        rows = apps.get_model(label)._base_manager.filter(place__in=places)
+        found = rows.filter(**{f"{column}__contains": who.name}).values_list("pk", flat=True)
+        who.to_check += [f"{label}.{column}:{key}" for key in found[:200]]
+    if shared:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT moves, entries FROM privacy_forget_donor(%s)", [who.resident.pk])
+        for (label, column), count in zip(DONATIONS.items(), cursor.fetchone(), strict=True):
+            if count:
+                who.counts[f"{label}.{column}"] = count
 
 
 def _mention(table: type[models.Model], entry: Entry, who: Whose, shared: bool) -> None:
