@@ -1,7 +1,8 @@
 -- The newest lines of one account, read along its two indexes from the newest end. Row security makes the planner expect
--- a handful of rows of any account; it would then fetch and sort a whole history to show twenty lines of it.
+-- a handful of rows of any account; it would then fetch and sort a whole history to show twenty lines of it. ROWS: told
+-- nothing, the planner expects a thousand lines of it and reads the whole book of the county to join them.
 CREATE OR REPLACE FUNCTION ledger_page(p_account uuid, p_start timestamptz, p_end timestamptz, p_limit int)
-RETURNS TABLE (id uuid, points bigint) LANGUAGE plpgsql STABLE
+RETURNS TABLE (id uuid, points bigint) LANGUAGE plpgsql STABLE ROWS 20
 SET enable_bitmapscan = off SET enable_sort = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   RETURN QUERY SELECT e.id, e.points FROM (
