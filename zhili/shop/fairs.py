@@ -125,7 +125,7 @@ def take_number(*, by: User, fair_day: FairDay, household: Household) -> Ticket:
 def pass_over(*, by: User, ticket: Ticket) -> Ticket:
     """过号: nobody answered; the number may come back at the end of the queue's list."""
     with transaction.atomic():
-        row = Ticket.objects.select_for_update().select_related("fair_day").get(pk=ticket.pk)
+        row = Ticket.objects.select_for_update(no_key=True).select_related("fair_day").get(pk=ticket.pk)
         _must(by, "shop.serve", row.fair_day.place, "叫号")
         if row.status == Ticket.Status.SERVED:
             raise Conflict(f"{row.number} 号已经兑过", hint="请叫下一号。")
@@ -241,7 +241,7 @@ def answer_poll(*, by: User, poll: Poll, household: Household, chosen: Sequence[
 def close_poll(*, by: User, poll: Poll) -> Poll:
     """提前截止: enough have answered. Doing it twice is once."""
     with transaction.atomic():
-        row = Poll.objects.select_for_update().get(pk=poll.pk)
+        row = Poll.objects.select_for_update(no_key=True).get(pk=poll.pk)
         _must(by, "shop.manage", row.place, "截止征询")
         if not row.is_open:
             return row
@@ -263,7 +263,7 @@ def poll_result(poll: Poll) -> list[tuple[str, int]]:
 
 
 def _locked(fair_day: FairDay) -> FairDay:
-    return FairDay.objects.select_for_update(of=("self",)).select_related("shop").get(pk=fair_day.pk)
+    return FairDay.objects.select_for_update(of=("self",), no_key=True).select_related("shop").get(pk=fair_day.pk)
 
 
 def _must(by: User, permission: str, place: str, verb: str) -> None:

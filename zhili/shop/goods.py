@@ -135,8 +135,8 @@ def ask_count(*, by: User, shop: Shop, counted: Sequence[Counted], id: UUID | No
         known = StockCount.objects.filter(pk=id, shop=shop, by=by).first() if id else None
         if known is not None:
             return known
-        goods = Good.objects.select_for_update(no_key=True).order_by("pk")
-        goods = goods.filter(shop=shop, pk__in=[one.good.pk for one in counted])
+        # Not locked: behind the shop's row that would be the wrong order. Whoever signs compares once more.
+        goods = Good.objects.filter(shop=shop, pk__in=[one.good.pk for one in counted])
         shelf = {good.pk: good for good in goods}
         lines = []
         for one in counted:
@@ -178,7 +178,7 @@ def sign_count(*, by: User, count: StockCount, agree: bool, note: str = "") -> S
     Raises Conflict where the shelf moved since, NotAllowed for whoever counted.
     """
     with transaction.atomic():
-        row = StockCount.objects.select_for_update().get(pk=count.pk)
+        row = StockCount.objects.select_for_update(no_key=True).get(pk=count.pk)
         _must(by, "shop.sign", row.place, "在盘点单上签字")
         if by.pk == row.by_id:
             raise NotAllowed("清点的人不能自己签字", hint="请监督委员来签。")
@@ -269,7 +269,7 @@ def take_back(*, by: User, order: Order, line: OrderLine, quantity: int, reason:
     if line.good is None or order.status != Order.Status.HANDED_OVER:
         raise ShopError("只有领走的物品才能退回", hint="请核对兑换单。")
     with transaction.atomic():
-        Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
+        Order.objects.select_for_update(of=("self",), no_key=True).get(pk=order.pk)
         out = order.moves.filter(good=line.good).values_list("quantity", "fen", "kind")
         gone = -sum(q for q, _, _ in out)
         if not 0 < quantity <= gone:

@@ -50,7 +50,7 @@ def change_settings(*, by: User, place: str, resolution: str, **facts: Any) -> S
             "请写明决议，2 到 100 个字", field="resolution", hint="例如：2026年第3次村民代表会议。"
         )
     with transaction.atomic():
-        row = Settings.objects.select_for_update().filter(place=place).first() or Settings(place=place)
+        row = Settings.objects.select_for_update(no_key=True).filter(place=place).first() or Settings(place=place)
         before = {name: getattr(row, name) for name in facts}
         for name, value in facts.items():
             setattr(row, name, value)
@@ -112,7 +112,7 @@ def deposit(
         raise ShopError("日期还没有到", field="on", hint="请改成今天或以前。")
     key = id or uuid7()
     with transaction.atomic():
-        Fund.objects.select_for_update().get(pk=fund.pk)  # a double tap waits here and then finds the entry
+        Fund.objects.select_for_update(no_key=True).get(pk=fund.pk)  # a double tap waits here and then finds the entry
         known = FundEntry.objects.filter(pk=key).first()
         if known is not None:
             if (known.fund_id, known.fen, known.source) != (fund.pk, fen, source):
@@ -122,12 +122,12 @@ def deposit(
         # A township keeps a shop and no book of points: its money backs goods, the villages' money backs points.
         backs = settings.mode == Settings.Mode.FIXED and len(fund.place) == 12
         points = fen * 100 // settings.value_fen if backs else 0
+        if points:  # the book before the money accounts: the order of locks of ordering.py
+            _fund_points(by, fund, key, points, day)
         entry = FundEntry.objects.create(
             id=key, place=fund.place, fund=fund, debit="source", credit="cash", fen=fen, code="deposit", source=source,
             paper=paper, by=by, on=day, ledger_points=points,
         )  # fmt: skip
-        if points:
-            _fund_points(by, fund, key, points, day)
         record("shop.deposit", by=by, place=fund.place, target=entry, fen=fen, points=points)
     return entry
 
@@ -150,7 +150,7 @@ def _pay(by: User, fund: Fund, fen: int, paper: str, payee: str, code: str, id: 
     if fen <= 0 or not paper.strip():
         raise ShopError("请填金额和凭证号", field="fen", hint="金额要大于 0。")
     with transaction.atomic():
-        Fund.objects.select_for_update().get(pk=fund.pk)
+        Fund.objects.select_for_update(no_key=True).get(pk=fund.pk)
         known = FundEntry.objects.filter(pk=id).first() if id else None
         if known is not None:
             if (known.fund_id, known.fen, known.code) != (fund.pk, fen, code):
@@ -211,9 +211,9 @@ def settle_floating(
         if paid is not None:
             raise Conflict("这次结算已经办过", hint="请看结算名单。", word="key_used")
         given = shares(fen, held)
-        _pay(by, fund, fen, paper, "按分兑现", "payout", id)
         news = [_cash_out(id, owner, held[owner], given[owner], day, by) for owner in held]
         ledger.post(news, place=fund.place, by=by, period=period_for(fund.place, day), note="按分兑现")
+        _pay(by, fund, fen, paper, "按分兑现", "payout", id)
         record("shop.settle_floating", by=by, place=fund.place, target=f"shop.fundentry:{id}", fen=fen,
                points=sum(held.values()), households=len(held))  # fmt: skip
     return given

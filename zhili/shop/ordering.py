@@ -197,7 +197,7 @@ def expire_orders(place: str, *, on: date | None = None) -> int:
     """The daily job: orders nobody came for. Points and goods come back once, however often it runs (C-06)."""
     day = on or today()
     with transaction.atomic():
-        rows = Order.objects.select_for_update(of=("self",), skip_locked=True)
+        rows = Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         rows = rows.filter(place=place, status=Order.Status.RESERVED, expires_on__lt=day)
         overdue = list(rows.order_by("pk"))
         if overdue:
@@ -340,7 +340,7 @@ def _collected(order: Order, by: User, visit: Visit, proof: Proof) -> None:
 
 def _locked(order: Order) -> Order:
     found = (
-        Order.objects.select_for_update(of=("self",))
+        Order.objects.select_for_update(of=("self",), no_key=True)
         .filter(pk=order.pk)
         .select_related("shop", "household")
         .first()

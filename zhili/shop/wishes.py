@@ -44,7 +44,7 @@ def check_window(shop: Shop, fair: FairDay | None) -> None:
             raise ShopError(f"{shop}只在兑换日开放", hint="兑换日的时间见公告。", word="closed")
         return
     # As it stands now, locked: closing it and its quotas hold against every counter.
-    fair = FairDay.objects.select_for_update().get(pk=fair.pk)
+    fair = FairDay.objects.select_for_update(no_key=True).get(pk=fair.pk)
     moment = clock.now().astimezone(SHANGHAI)
     inside = moment.date() == fair.on and fair.opens_at <= moment.time() <= fair.closes_at
     if fair.shop_id != shop.pk or fair.status != FairDay.Status.OPEN or not inside:

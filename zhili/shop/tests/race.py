@@ -277,65 +277,84 @@ def expiry(made: SimpleNamespace) -> dict[str, Any]:
                 "same_purses": purses(made, made.homes[20:]) == before}  # fmt: skip
 
 
-def opposed(made: SimpleNamespace, deeds: int = 1_000, counters: int = 10) -> dict[str, Any]:
-    """A thousand requests that take the same goods in opposite orders: reserve, redeem, hand over, cancel, expire,
-    deliver, count and sign, take back."""
+def at_counter(by: Any, made: SimpleNamespace, kind: str, some: list[Any], home: Any) -> str:
+    """Order, redeem, hand over or cancel; three goods in whatever order."""
     from zhili.common.ids import uuid7
     from zhili.shop import actions
-    from zhili.shop.errors import ShopError
-    from zhili.shop.models import Good, Order, StockCount
+    from zhili.shop.models import Order
+
+    if kind in ("reserve", "redeem"):
+        act = actions.reserve if kind == "reserve" else actions.redeem
+        wanted = [actions.Wanted(good.pk, 1) for good in some]
+        return str(act(by=by, id=uuid7(), shop=made.shop, household=home, wanted=wanted).status)
+    order = Order.objects.filter(shop=made.shop, status="reserved").order_by("?").first()
+    if order is None:
+        return "nothing"
+    if kind == "hand":
+        return str(actions.hand_over(by=by, order=order).status)
+    return str(actions.cancel(by=by, order=order, reason="不要了").status)
+
+
+def at_shelf(by: Any, made: SimpleNamespace, kind: str, some: list[Any], less: int) -> str:
+    """Deliver, be given, count, take money in, expire, take something back."""
+    from zhili.shop import actions
+    from zhili.shop.models import Good, Order
     from zhili.shop.tests.stage import later
 
+    if kind in ("in", "gift"):
+        given = "村民" if kind == "gift" else ""
+        actions.stock_in(
+            by=by, good=some[0], quantity=1, fen=100, fund=made.fund, paper="进", donated_by=given
+        )
+        return kind
+    if kind == "deposit":
+        return actions.deposit(by=by, fund=made.fund, fen=100, source="捐赠", paper="收-9").code
+    if kind == "count":
+        rows = Good.objects.filter(pk__in=[good.pk for good in some])
+        found = [actions.Counted(good, good.stock - less, "破损") for good in rows]
+        return str(actions.ask_count(by=by, shop=made.shop, counted=found).status)
+    if kind == "expire":
+        actions.expire_orders(made.place, on=later(60))
+        return kind
+    order = Order.objects.filter(shop=made.shop, status="handed_over").order_by("?").first()
+    line = None if order is None else order.lines.first()
+    if order is None or line is None:
+        return "nothing"
+    return actions.take_back(by=by, order=order, line=line, quantity=1, reason="坏的").kind
+
+
+def sign(by: Any, made: SimpleNamespace) -> str:
+    """The count that waits: agreed to, or refused where the shelf moved since."""
+    from zhili.shop import actions
+    from zhili.shop.errors import ShopError
+    from zhili.shop.models import StockCount
+
+    count = StockCount.objects.filter(shop=made.shop, status="waiting").first()
+    if count is None:
+        return "nothing"
+    try:
+        return str(actions.sign_count(by=by, count=count, agree=True).status)
+    except ShopError:
+        return str(actions.sign_count(by=by, count=count, agree=False).status)
+
+
+COUNTER = ("reserve", "reserve", "reserve", "redeem", "redeem", "hand", "cancel")
+SHELF = ("in", "gift", "deposit", "count", "expire", "back")
+
+
+def opposed(made: SimpleNamespace, deeds: int = 1_000, counters: int = 10) -> dict[str, Any]:
+    """A thousand requests that take the same goods and the same money in opposite orders."""
     shelf = goods(made, made.shop, "X", 6, 3_000, 10)
-    homes = made.homes[40:]
 
     def deed(seed: int) -> Any:
         chance = random.Random(seed)
-        some = chance.sample(shelf, 3)
-        home, key = chance.choice(homes), uuid7()
-        wanted = [actions.Wanted(good.pk, 1) for good in some]
-        mine = Order.objects.filter(household__in=homes)
-        waiting = lambda: mine.filter(status="reserved").order_by("?").first()  # noqa: E731
-        kind = chance.choice(["reserve"] * 5 + ["redeem"] * 4 + ["hand", "hand", "cancel", "cancel", "deliver", "count",
-                             "sign", "expire", "back"])  # fmt: skip
-
-        def do(by: Any) -> Any:
-            if kind == "reserve":
-                return actions.reserve(by=by, id=key, shop=made.shop, household=home, wanted=wanted).status
-            if kind == "redeem":
-                return actions.redeem(by=by, id=key, shop=made.shop, household=home, wanted=wanted).status
-            if kind in ("hand", "cancel"):
-                order = waiting()
-                if order is None:
-                    return "nothing"
-                return (actions.hand_over(by=by, order=order) if kind == "hand"
-                        else actions.cancel(by=by, order=order, reason="不要了")).status  # fmt: skip
-            if kind == "deliver":
-                for good in sorted(some[:1], key=lambda one: one.pk):
-                    actions.stock_in(by=by, good=good, quantity=1, fen=100, fund=made.fund, paper="进")
-                return "in"
-            if kind == "count":
-                rows = Good.objects.filter(pk__in=[good.pk for good in some])
-                found = [actions.Counted(good, good.stock - chance.randint(0, 1), "破损") for good in rows]
-                return actions.ask_count(by=by, shop=made.shop, counted=found).status
-            if kind == "expire":
-                return actions.expire_orders(made.place, on=later(60)) >= 0 and "expired"
-            order = mine.filter(status="handed_over").order_by("?").first()
-            if kind == "back" and order is not None:
-                line = order.lines.first()
-                return actions.take_back(by=by, order=order, line=line, quantity=1, reason="坏的").kind
-            return "nothing"
-
-        def sign(by: Any) -> Any:
-            count = StockCount.objects.filter(shop=made.shop, status="waiting").first()
-            if count is None:
-                return "nothing"
-            try:
-                return actions.sign_count(by=by, count=count, agree=True).status
-            except ShopError:
-                return actions.sign_count(by=by, count=count, agree=False).status
-
-        return doing("supervisor", sign) if kind == "sign" else doing("clerk", do)
+        some, home = chance.sample(shelf, 3), chance.choice(made.homes[40:])
+        kind = chance.choice((*COUNTER * 3, *SHELF, *SHELF, "sign"))
+        if kind == "sign":
+            return doing("supervisor", lambda by: sign(by, made))
+        if kind in COUNTER:
+            return doing("clerk", lambda by: at_counter(by, made, kind, some, home))
+        return doing("clerk", lambda by: at_shelf(by, made, kind, some, chance.randint(0, 1)))
 
     rounds = together([[lambda seed=n * counters + k: deed(seed) for k in range(counters)]
                        for n in range(deeds // counters)])  # fmt: skip
