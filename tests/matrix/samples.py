@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from allauth.mfa.models import Authenticator
 
-from zhili.claims.models import Evidence
+from zhili.claims.models import Evidence, Sheet
 from zhili.common.clock import now
 from zhili.ledger.models import Transfer
 from zhili.people.models import Membership
@@ -52,14 +52,18 @@ PARAMETERS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "text": lambda v: "乔",
     "name": lambda v: "乔",
     "period": lambda v: v.posted.period,
+    "month": lambda v: "2026-01",
+    "sheet_number": lambda v: Sheet.objects.filter(place=v.place).order_by("number").first().number,
     "next": lambda v: f"/desk/{v.place}/",
 }
 
 # URL parameter → the model whose row it names, where the name does not say so.
-ALIASES = {"reversal": "reversalrequest", "upload": "importfile"}
+ALIASES = {"reversal": "reversalrequest", "upload": "importfile", "payout": "fundentry"}
 
 # Table → the columns its constraints are particular about, where tests/matrix/scene.py cannot guess them.
 ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
+    # Keyed in by somebody, so that its pages show a sheet in the middle of its way.
+    "claims_sheet": lambda v: {"period": v.posted.period, "kind": "household", "status": "keyed"},
     # The shape its pages read; of a village that has answered nothing yet.
     "privacy_assessment": lambda v: {
         "covers": [],

@@ -26,6 +26,7 @@ KINDS: Final = {
     "notice": "公示异议",
     "book": "台账",
     "shop": "积分超市",
+    "honour": "荣誉",
     "privacy": "个人信息",
     "settings": "设置",
     "alarm": "告警",
@@ -89,6 +90,20 @@ config.init                初始设置                       settings  3
 config.export_all          整套导出                       backup    3
 config.readonly            开关只读状态                   settings  3
 config.restore_drill       恢复演练                       backup    3
+honours.add_goal           登记全组目标                   honour    1
+honours.add_priority       登记优先体验                   honour    1
+honours.add_scheme         登记荣誉办法                   honour    2
+honours.draft              算荣誉榜                       honour    1
+honours.drop               作废荣誉榜                     honour    2
+honours.end_goal           结束全组目标                   honour    1
+honours.end_priority       结束优先体验                   honour    1
+honours.end_scheme         停止荣誉办法                   honour    2
+honours.goal_reached       全组目标达到                   honour    1
+honours.letter             打印感谢信                     export    2
+honours.print              打印证书和荣誉榜               export    2
+honours.publish            公布荣誉榜                     public    2
+honours.resolve            登记评荣誉的决定               honour    2
+honours.strike_off         撤下荣誉                       honour    2
 ledger.add_mailbox         登记指纹邮箱                   public    2
 ledger.alarm               台账告警，停止入账             alarm     3
 ledger.announce_expiry     公告积分到期                   public    2
@@ -226,6 +241,7 @@ shop.publish_prices        公布价目表                     public    1
 shop.reconcile             做月度对账                     shop      2
 shop.redeem                柜台兑换                       shop      2
 shop.reserve               预约兑换                       shop      1
+shop.see_signature         查看领取签名                   view      3
 shop.set_pin               设取货口令                     shop      2
 shop.settings              修改兑换办法                   shop      2
 shop.settle                商户结算                       shop      2

@@ -12,6 +12,7 @@ from zhili.shop.fairs import (
     plan_fair_day,
     take_number,
 )
+from zhili.shop.flags import judge_flag
 from zhili.shop.goods import (
     Counted,
     add_good,
@@ -28,6 +29,8 @@ from zhili.shop.money import change_settings, deposit, open_fund, pay_partner, s
 from zhili.shop.ordering import Visit, cancel, expire_orders, hand_over, redeem, reserve
 from zhili.shop.pictures import drop_picture, set_picture
 from zhili.shop.proofs import Proof, pin_is_right, set_pin
+from zhili.shop.reconciling import add_note, make_reconciliation, sign_reconciliation
+from zhili.shop.settling import confirm_floating, settle_shop
 from zhili.shop.wishes import Wanted
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "Visit",
     "Wanted",
     "add_good",
+    "add_note",
     "add_prices",
     "add_supplier",
     "answer_poll",
@@ -46,6 +50,7 @@ __all__ = [
     "change_settings",
     "close_fair_day",
     "close_poll",
+    "confirm_floating",
     "deposit",
     "drop_picture",
     "edit_good",
@@ -53,6 +58,8 @@ __all__ = [
     "edit_supplier",
     "expire_orders",
     "hand_over",
+    "judge_flag",
+    "make_reconciliation",
     "open_fair_day",
     "open_fund",
     "open_poll",
@@ -67,7 +74,9 @@ __all__ = [
     "set_picture",
     "set_pin",
     "settle_floating",
+    "settle_shop",
     "sign_count",
+    "sign_reconciliation",
     "stock_in",
     "take_back",
     "take_delivery",

@@ -74,6 +74,11 @@ class Cover:
     value_fen: int
 
     @property
+    def money_fen(self) -> int:
+        """Cash and goods together."""
+        return self.cash_fen + self.goods_fen
+
+    @property
     def owed_fen(self) -> int:
         """What the points that are out would cost at the fixed value, fen, rounded up."""
         return -(-self.outstanding * self.value_fen // 100)
@@ -85,6 +90,11 @@ class Cover:
     @property
     def ratio(self) -> float | None:
         return (self.cash_fen + self.goods_fen) / self.owed_fen if self.owed_fen else None
+
+    @property
+    def ratio_percent(self) -> int | None:
+        """Whole percent, cut off, so that 99.9 is not yet 100."""
+        return 100 * (self.cash_fen + self.goods_fen) // self.owed_fen if self.owed_fen else None
 
 
 def cover(place: str, *, value_fen: int | None = None) -> Cover:
