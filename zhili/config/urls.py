@@ -74,6 +74,7 @@ import zhili.web.promises
 import zhili.web.rulebook_paper
 import zhili.web.sheet_paper
 import zhili.web.shop_budget
+import zhili.web.shop_paper
 import zhili.web.trail_desk
 import zhili.web.whatif
 from zhili.config import health, metrics, selfcheck_page
@@ -115,6 +116,7 @@ desk_pages: Pages = [
     *zhili.web.sheet_paper.urlpatterns,
     *zhili.claims.desk_sheets.urlpatterns,
     *zhili.web.cards_paper.urlpatterns,
+    *zhili.web.shop_paper.desk_urlpatterns,
     *zhili.notices.desk.urlpatterns,
     *zhili.web.notice_telling.urlpatterns,
     *zhili.notices.desk_objections.urlpatterns,
@@ -153,6 +155,7 @@ desk_pages: Pages = [
 ]
 desk_pages += selfcheck_page.urlpatterns
 open_pages: Pages = [
+    *zhili.web.shop_paper.open_urlpatterns,
     *zhili.places.open.urlpatterns,
     *zhili.shop.fair_pages.open_urlpatterns,
     *zhili.notices.open.urlpatterns,

@@ -6,6 +6,7 @@ know; the paper says exactly what the page says, and does not print at all where
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
+from zhili.audit.actions import record
 from zhili.claims.entering import label_of
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.masking import mask_name
@@ -22,7 +24,7 @@ from zhili.common.points import format_points, format_signed
 from zhili.common.policy import may, requires, signed_in
 from zhili.ledger import queries as ledger
 from zhili.ledger.queries import Entry, Statement
-from zhili.people.access import access_household
+from zhili.people.access import access_household, person_of
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import head_names
 from zhili.places.queries import get_place, village_settings
@@ -30,6 +32,7 @@ from zhili.rulebook.models import Item
 from zhili.rulebook.queries import in_force, parsed
 from zhili.web.notice_paper import answer
 from zhili.web.print import Passbook, PassbookEntry, PrintError, passbook_pdf
+from zhili.web.print.book import Book, book_pdf
 from zhili.web.standing import owner_of, standing
 
 MONTHS = 13
@@ -195,11 +198,82 @@ def statement(request: HttpRequest, place: str, household: UUID) -> HttpResponse
 
 @requires("ledger.read")
 def statement_print(request: HttpRequest, place: str, household: UUID) -> HttpResponse:
-    """The desk's print button."""
+    """The desk's print buttons: ?paper=a4, a5 (a statement), book (the printed book, ?after= the lines that stand in it,
+    ?line= where on the open page to go on)."""
     home = _office(request, place, household)
     book = in_force(place, today())
     by_person = book is not None and parsed(book).unit == "resident"
-    return _pdf(request, home, _person(request, home) if by_person else None)
+    resident = _person(request, home) if by_person else None
+    paper = request.GET.get("paper", "")
+    made = _book_pdf(request, home, resident) if paper == "book" else _pdf(request, home, resident)
+    record("ledger.print_passbook", by=person_of(request), place=place, target=home, paper=paper or "a5")
+    return made
+
+
+def _number(request: HttpRequest, key: str, title: str) -> int:
+    text = request.GET.get(key, "").strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise ZhiliError(f"{title}要写数字", hint="请回到上一页，照存折上印的写。")
+    return int(text)
+
+
+def _book_pdf(request: HttpRequest, household: Household, resident: Resident | None) -> HttpResponse:
+    """The book, or what is new in it: line n of the book is the n-th line of this purse, so the book itself says where
+    it stopped."""
+    place, settings = household.place, village_settings(household.place)
+    after, line = _number(request, "after", "最后一行的序号"), _number(request, "line", "第几行")
+    here = standing(household, resident)
+    codes = {one.code: one.title for one in here.purses}
+    purse = request.GET.get("purse", "")
+    purse = purse if purse in codes else (here.main.code if here.main else "merit")
+    page = ledger.statement(
+        place, owner_of(household, resident, here.book), purse=purse, limit=ledger.STATEMENT_MAX
+    )
+    if page.opening:
+        raise ZhiliError(f"这一户的流水超过 {ledger.STATEMENT_MAX} 行，打不成一本", hint="请按月份打印存折。")
+    if after > len(page.entries):
+        raise ZhiliError(
+            f"账上只有 {len(page.entries)} 行，存折上的最后序号不会是 {after}",
+            hint="请回到上一页，照存折最后一行的序号写。",
+        )
+    entries = _printed(rows_of(place, page)[::-1])
+    name = head_names(place, [household.pk]).get(household.pk, "")
+    made = Book(
+        village=get_place(place).short_name,
+        household_code=household.code,
+        head_name=name if may(person_of(request), "people.see_household", household) else mask_name(name),
+        group=household.group,
+        purse_title=codes.get(purse, purse),
+        opening=entries[after - 1].balance if after else format_points(page.opening),
+        entries=entries[after:],
+        closing=format_points(page.closing),
+        printed_on=today(),
+        after=after,
+        line=line,
+        phone=settings.office_phone,
+        check_url=request.build_absolute_uri(f"/open/{place}/receipt/"),
+        demo=settings.demo,
+    )
+    try:
+        return answer(book_pdf(made), f"passbook-{place}-{household.code}-{after + 1}.pdf")
+    except PrintError as error:
+        raise ZhiliError(str(error)) from error
+
+
+def _printed(rows: Iterable[Row]) -> list[PassbookEntry]:
+    return [
+        PassbookEntry(
+            occurred_on=row.entry.occurred_on.isoformat(),
+            reason=row.title,
+            points=format_signed(row.entry.points),
+            balance=format_points(row.entry.balance_after),
+            reviewers=row.reviewers,
+            receipt=row.entry.receipt,
+        )
+        for row in rows
+    ]
 
 
 def _pdf(request: HttpRequest, household: Household, resident: Resident | None) -> HttpResponse:
@@ -226,17 +300,7 @@ def _pdf(request: HttpRequest, household: Household, resident: Resident | None) 
         ),
         to_on=_day(min(month.end, today()) if isinstance(month, Period) else today()),
         opening=format_points(page.opening),
-        entries=[
-            PassbookEntry(
-                occurred_on=row.entry.occurred_on.isoformat(),
-                reason=row.title,
-                points=format_signed(row.entry.points),
-                balance=format_points(row.entry.balance_after),
-                reviewers=row.reviewers,
-                receipt=row.entry.receipt,
-            )
-            for row in rows[::-1]
-        ],
+        entries=_printed(rows[::-1]),
         closing=format_points(page.closing),
         printed_on=today(),
         phone=settings.office_phone,
