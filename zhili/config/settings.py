@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "zhili.claims",
     "zhili.notices",
     "zhili.shop",
+    "zhili.honours",
     "zhili.privacy",
     "zhili.web",
     "zhili.config",
