@@ -194,7 +194,7 @@ def _books(place: str, span: Span, wrong: list[str]) -> dict[str, int]:
                 f"{kind}的物品成本 {format_yuan(by_move.get(key, 0))} 元，资金账上是 {format_yuan(by_entry.get(key, 0))} 元"
             )
     lost = by_move.get(("count", False), 0)
-    return {"shelf": shelf, "shrinkage": lost, "found": by_move.get(("count", True), 0)}
+    return {"shrinkage": lost, "found": by_move.get(("count", True), 0)}
 
 
 def _points(place: str, span: Span, wrong: list[str]) -> dict[str, int]:

@@ -15,10 +15,12 @@ from django.db.models import Count
 from zhili.claims.models import Claim
 from zhili.claims.queries import overview
 from zhili.common.periods import local_date, periods_between, today
+from zhili.common.policy import may
 from zhili.ledger.alarms import open_alarms
 from zhili.notices.queries import Duty, due_today
 from zhili.people.models import Household, User
 from zhili.privacy.queries import duties as privacy_duties
+from zhili.shop.duties import shop_duties
 from zhili.web import navigation
 from zhili.web.charts import Chart, moment
 
@@ -28,7 +30,8 @@ DUTY_PAGES = {
     "returned": "desk_claims", "hearing": "desk_claims", "recheck": "desk_claims",
     "notice": "desk_notices", "close": "desk_notices", "open": "desk_notices", "rulebook": "desk_rulebooks",
     "acknowledge": "desk_objections", "answer": "desk_objections", "privacy": "desk_privacy_requests",
-    "ledger": "desk_ledger_check",
+    "ledger": "desk_ledger_check", "shop_budget": "desk_shop_budget", "shop_books": "desk_reconciliations",
+    "shop_flags": "desk_shop_flags",
 }  # fmt: skip
 
 
@@ -65,7 +68,7 @@ class Step:
 def owed(place: str, user: User) -> list[Owed]:
     """Duties with their link, where `user` may open it, and how near their day is."""
     day = today()
-    both = [*_alarms(place), *due_today(place), *privacy_duties(place)]
+    both = [*_alarms(place), *due_today(place), *privacy_duties(place), *_shop(place, user)]
     both.sort(key=lambda duty: (not duty.overdue, duty.due or date.max, duty.kind))
     return [_owed(duty, place, day, user) for duty in both]
 
@@ -74,6 +77,13 @@ def _alarms(place: str) -> list[Duty]:
     """A stopped book comes before everything else (L-15)."""
     title = "台账有警报，已停止记账，要查清后解除"
     return [Duty("ledger", title, "乡镇、区县", local_date(a.raised_at), True) for a in open_alarms([place])]
+
+
+def _shop(place: str, user: User) -> list[Duty]:
+    """The shop's money: for who keeps the books and who watches over them; patterns for the watchers alone."""
+    if len(place) != 12 or not may(user, "shop.books", place):
+        return []
+    return shop_duties(place, watcher=may(user, "shop.flags", place))
 
 
 def _owed(duty: Duty, place: str, day: date, user: User) -> Owed:
