@@ -20,6 +20,7 @@ from zhili.people.consent_actions import answer_consents
 from zhili.people.consent_purposes import current
 from zhili.people.consents import consents_of, outstanding, purposes_for
 from zhili.people.desk import posted, saved
+from zhili.people.errors import PeopleError
 from zhili.people.models import Delegation, Household, Resident, User
 from zhili.people.queries import LIVE, delegations_for, members
 
@@ -158,7 +159,7 @@ def _say_old_card(user: User, token: str) -> None:
     """Those who work with the village's cards are told that this one was replaced; nobody else learns anything."""
     for place in sorted({held.place for held in user.memberships_today if len(held.place) == 12}):
         if may(user, "people.see_households", place) and (words := old_card(place, token)):
-            raise NotFound(words)
+            raise PeopleError(words)
 
 
 urlpatterns = [
