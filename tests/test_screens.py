@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 PLACE = "511702109200"
 SCREENS = [
-    ("villager", "/m/"), ("villager", "/m/me/"), ("villager", "/m/exchange/"), ("villager", "/m/help/"),
+    ("villager", "/m/"), ("villager", "/m/me/"), ("villager", "/m/shop/"), ("villager", "/m/help/"),
     ("clerk", "/m/"), ("clerk", f"/desk/{PLACE}/"), ("township", "/places/"), ("stranger", "/m/"),
     ("audit_admin", f"/desk/{PLACE}/"), ("stranger_clerk", "/desk/511702109201/"),
 ]  # fmt: skip

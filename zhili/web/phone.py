@@ -1,4 +1,4 @@
-"""The phone's first screens: home, 我的, 去兑换, 有问题. They join rooms; the rooms' own pages are in their phone.py."""
+"""The phone's first screens: home, 我的, 有问题. They join rooms; the rooms' own pages are in their phone.py."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def me(request: HttpRequest) -> HttpResponse:
         Action("我的授权", _url("m_consents"), "hand-stop", "我的信息怎么用，由我定"),
         Action("我的信息", _url("m_mydata"), "lock", "看、改、删，撤回同意"),
         Action("积分细则", _url("m_rules"), "scale", "做什么得几分"),
-        Action("去兑换", _url("m_exchange"), "gift", "积分能换什么"),
+        Action("去兑换", _url("m_shop"), "gift", "积分能换什么"),
     ]
     return render(
         request,
@@ -87,14 +87,6 @@ def me(request: HttpRequest) -> HttpResponse:
             "roles": user.memberships_today,
         },
     )
-
-
-@signed_in
-def exchange(request: HttpRequest) -> HttpResponse:
-    """去兑换: how many points can be redeemed, and where to go with the card. Works before a shop is set up."""
-    user = person_of(request)
-    own = _standing(user)
-    return render(request, "web/exchange.html", {"own": own, "village": _village(user, request)})
 
 
 @signed_in
@@ -120,7 +112,7 @@ def four_actions(user: User) -> list[Action]:
     return [
         Action("我的积分", _passbook(user) or _url("m_me"), "wallet", "看每一笔"),
         Action("我要加分", _url("m_claim_new"), "plus", "做了好事报上来"),
-        Action("去兑换", _url("m_exchange"), "gift", "换东西"),
+        Action("去兑换", _url("m_shop"), "gift", "换东西"),
         Action("有问题", _url("m_help"), "phone", "打电话、提意见"),
     ]
 
@@ -167,6 +159,5 @@ def _url(*names: str) -> str:
 urlpatterns = [
     path("", home, name="m_home"),
     path("me/", me, name="m_me"),
-    path("exchange/", exchange, name="m_exchange"),
     path("help/", help_page, name="m_help"),
 ]

@@ -50,7 +50,7 @@ def test_every_link_of_the_first_screens_opens(who, cast):
         open_notice(by=cast.clerk, place=PLACE, period="2026-10")
         client = Client()
         client.force_login(getattr(cast, who))
-        starts = ["/", "/m/", "/m/me/", "/m/help/", "/m/exchange/", f"/desk/{PLACE}/", f"/open/{PLACE}/"]
+        starts = ["/", "/m/", "/m/me/", "/m/help/", "/m/shop/", f"/desk/{PLACE}/", f"/open/{PLACE}/"]
         seen: set[str] = set()
         for start in starts:
             seen |= links_of(client, start)

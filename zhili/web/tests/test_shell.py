@@ -37,7 +37,7 @@ def test_headers_stand_on_every_page(path, cast):
     assert path.startswith("/open/") or "no-store" in answer["Cache-Control"]
 
 
-@pytest.mark.parametrize("path", [*PUBLIC, "/m/", "/m/me/", "/m/help/", "/m/exchange/", f"/desk/{PLACE}/"])
+@pytest.mark.parametrize("path", [*PUBLIC, "/m/", "/m/me/", "/m/help/", "/m/shop/", f"/desk/{PLACE}/"])
 def test_no_page_has_inline_script_or_style(path, cast):
     """W-02: what the CSP would refuse is not in the page; data blocks of charts are not script."""
     text = client_of(cast.clerk).get(path).content.decode()
