@@ -29,6 +29,8 @@ from zhili.notices.actions import object_to, open_notice
 from zhili.notices.models import Line, Notice, Objection
 from zhili.people.models import Household, Resident
 from zhili.rulebook.models import Item, RuleBook
+from zhili.shop.models import Good, Order, Shop
+from zhili.shop.tests.stage import open_for, ordered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("api")]
 FAR_VILLAGE = "511703101200"
@@ -85,6 +87,12 @@ BODIES: dict[str, Any] = {
         "reason": "写错了",
     },
     "/reversals/{reversal_id}/decide": lambda v: {"agree": True},
+    "/villages/{place}/shop/card": lambda v: {"card": str(v.household_id)},
+    "/villages/{place}/redemptions": lambda v: order_of(v),
+    "/villages/{place}/orders": lambda v: order_of(v),
+    "/villages/{place}/orders/find": lambda v: {"shop": str(v.shop_id), "code": v.pick_up_code},
+    "/orders/{order_id}/hand-over": lambda v: {},
+    "/orders/{order_id}/cancel": lambda v: {"reason": "不要了"},
 }
 
 
@@ -94,6 +102,11 @@ def said(answer: Any) -> str:
         with zipfile.ZipFile(io.BytesIO(answer.content)) as pack:
             return "".join(pack.read(name).decode() for name in pack.namelist())
     return str(answer.content.decode())
+
+
+def order_of(village: SimpleNamespace) -> dict[str, Any]:
+    wanted = [{"good": str(village.good_id), "quantity": 1}]
+    return {"id": str(uuid7()), "shop": str(village.shop_id), "household": str(village.household_id), "wanted": wanted}
 
 
 def sheet() -> io.BytesIO:
@@ -146,6 +159,12 @@ def beyond(place: str, by: Any) -> SimpleNamespace:
         evidence_id=evidence.pk, notice_id=notice.pk, line_id=line.pk, objection_id=objection.pk, number=1,
         code=objection.lookup_code, reversal_id=reversal.pk,
     )  # fmt: skip
+    shop = Shop.objects.create(place=place, title=MARK, address=MARK)
+    good = Good.objects.create(place=place, shop=shop, code="A1", title=MARK)
+    order = Order.objects.create(place=place, shop=shop, number=1, household=household, owner=household.pk, points=100,
+                                 status="reserved", channel="phone", digest="0" * 64, pick_up_code="111111",
+                                 transfer=uuid7(), made_by=by)  # fmt: skip
+    found.shop_id, found.good_id, found.order_id, found.pick_up_code = shop.pk, good.pk, order.pk, "111111"
     set_scope(["511702"])
     return found
 
@@ -160,12 +179,15 @@ def own(village: SimpleNamespace) -> SimpleNamespace:
         notice = open_notice(by=village.clerk, place=village.place, period="2026-10")
         line = Line.objects.select_related("notice").get(claim=hanging)
         objection = object_to(line=line, text="那天不在", by=village.shopkeeper, channel="phone")
+        shop = open_for(village)
+        order = ordered(shop)
     reversal = ReversalRequest.objects.create(place=village.place, transfers=[str(uuid7())], reason="写错了",
                                               asked_by=village.clerk, status="refused")  # fmt: skip
     return SimpleNamespace(
         place=village.place, household_id=village.household.pk, resident=village.head.resident.pk, book_id=book.pk,
         claim_id=waiting.pk, evidence_id=waiting.evidence.get().pk, notice_id=notice.pk, line_id=line.pk,
         objection_id=objection.pk, number=1, code=objection.lookup_code, reversal_id=reversal.pk,
+        shop_id=shop.shop.pk, good_id=shop.soap.pk, order_id=order.pk, pick_up_code=order.pick_up_code,
     )  # fmt: skip
 
 

@@ -282,7 +282,7 @@ def list_orders(
 
     def shown(cut: list[Order]) -> list[OrderRow]:
         found = [order_row(one, list(one.lines.all())) for one in cut]
-        return found if serves else [one.copy(update={"pick_up_code": ""}) for one in found]
+        return found if serves else [one.model_copy(update={"pick_up_code": ""}) for one in found]
 
     return page_of(rows.order_by("-made_at", "-id"), paging, shown)
 

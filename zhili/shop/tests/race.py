@@ -242,10 +242,13 @@ def one_outcome(made: SimpleNamespace) -> list[dict[str, Any]]:
     good = goods(made, made.shop, "O", 1, 50, 100)[0]
     orders = ordered(made, made.homes[:20], good)
     before = purses(made, made.homes[:20])
-    hand = lambda order: lambda: doing("shopkeeper", lambda by: actions.hand_over(by=by, order=order).status)  # noqa: E731
-    off = lambda order: (
-        lambda: doing("clerk", lambda by: actions.cancel(by=by, order=order, reason="x").status)
-    )  # noqa: E731
+
+    def hand(order: Any) -> Job:
+        return lambda: doing("shopkeeper", lambda by: actions.hand_over(by=by, order=order).status)
+
+    def off(order: Any) -> Job:
+        return lambda: doing("clerk", lambda by: actions.cancel(by=by, order=order, reason="x").status)
+
     late = lambda: doing("clerk", lambda by: actions.expire_orders(made.place, on=later(60)))  # noqa: E731
     rounds = together([[hand(order), off(order), hand(order), off(order)] for order in orders[:-1]]
                       + [[hand(orders[-1]), late, off(orders[-1]), late]])  # fmt: skip
