@@ -48,7 +48,7 @@ def village(chromium: Browser, django_db_blocker: Any) -> Iterator[SimpleNamespa
             user = getattr(cast, username)
             user.set_password(PASSWORD)
             user.save()
-        for code in ("1001", "1002", "3001"):
+        for code in ("1001", "1002", "2001"):
             approved(cast, 20_00, by=cast.clerk, household=home(cast, code), item="GY04", channel="counter",
                      occurred_on=date(2026, 9, 12))  # fmt: skip
     yield found
@@ -117,13 +117,13 @@ def stock_up(village: SimpleNamespace) -> None:
         boxes(clerk, "y_", "25", "60")
         fill(clerk, paper="进-1")
         press_in_main(clerk, "登记入库")
-        expect(clerk.locator("body")).to_contain_text("已入库：2 种、12 件，成本 85 元")
+        expect(clerk.locator("body")).to_contain_text("已入库：2 种、12 件，成本 85.00 元")
         clerk.goto(f"{DESK}/{village.shop}/prices/new/")
         boxes(clerk, "p_", "2.5", "18")
         press_in_main(clerk, "公布价目表")
         tools.shoot(clerk, "fair-prices", full=True)
         clerk.goto(f"{DESK}/{village.shop}/fairs/plan/")
-        fill(clerk, on=FAIR_DAY, opens_at="09:00", closes_at="17:00", groups="1组\n3组", quota_points="20")
+        fill(clerk, on=FAIR_DAY, opens_at="09:00", closes_at="17:00", groups="1组\n2组", quota_points="20")
         press_in_main(clerk, "安排")
         passer_by = as_person(None, "360")
         passer_by.goto(f"/open/{PLACE}/shop/")
@@ -147,10 +147,10 @@ def fair(village: SimpleNamespace) -> None:
         keeper.goto("/m/fair/")
         village.fair = re.search(r"/m/fair/[0-9a-f-]{36}/", keeper.url).group()  # type: ignore[union-attr]
         press(keeper, "开始兑换")
-        for code in ("1001", "1002", "3001"):
+        for code in ("1001", "1002", "2001"):
             keeper.fill("main input[name=q]", code)
             press(keeper, "取号")
-        expect(keeper.locator("main")).to_contain_text("3001 户")
+        expect(keeper.locator("main")).to_contain_text("2001 户")
         press(keeper, "叫下一号")
         tools.shoot(keeper, "fair-queue", full=True)
         hall = as_person(None, "1280")
@@ -166,7 +166,7 @@ def fair(village: SimpleNamespace) -> None:
         refuse_too_much(keeper, "1002")
         serve(keeper, "1002", soap=2)
         expect(keeper.locator("main")).to_contain_text("还剩 15 分")
-        collect_for(keeper, "3001")
+        collect_for(keeper, "2001")
 
         keeper.goto(f"{village.fair}?close=1")
         expect(keeper.locator("main")).to_contain_text("代领")
@@ -265,7 +265,7 @@ def read_in_the_open(village: SimpleNamespace) -> None:
         page = as_person(None, "360")
         page.goto(f"/open/{PLACE}/shop/reconciliation/2026-10/")
         text = page.inner_text("body")
-        for said in ("相符", "香皂", "500", "85", "25.5"):
+        for said in ("三样都对得上", "香皂", "500", "85", "25.5"):
             assert said in text, said
         assert not re.search(r"演示[乙丙丁辛癸子]", page.content())
         tools.shoot(page, "fair-open-reconciliation", full=True)
