@@ -8,9 +8,11 @@ from uuid import UUID
 from django.db.models import Model
 
 from zhili.audit import chain, deferred
+from zhili.audit.catalogue import EVENTS
 from zhili.audit.models import Entry
 from zhili.common import readonly
 from zhili.common.clock import now
+from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
 from zhili.common.leaks import scan_public
 from zhili.common.origin import origin
@@ -20,6 +22,8 @@ if TYPE_CHECKING:  # the person's class lives one room up; only its id is used h
     from django.contrib.auth.models import AbstractBaseUser
 
 HIDDEN: Final = "〔已隐去〕"
+# All that somebody who looks in for support can leave a row of: looking, and being refused.
+SUPPORT_KINDS: Final = ("view", "denied")
 
 
 def record(
@@ -36,12 +40,15 @@ def record(
     """Write one audit row. `action` is dotted, stable and listed in catalogue.py; `detail` must be JSON-able.
 
     `target` is a row (stored as "people.household:<pk>") or a ready string. Digits of a person that somebody typed
-    into a reason are hidden before they are stored. The row joins its chain when the transaction ends.
+    into a reason are hidden before they are stored. The row joins its chain when the transaction ends. Raises NotAllowed
+    for somebody who looks in for support and does more than look.
     """
     if isinstance(target, Model):
         target = f"{target._meta.label_lower}:{target.pk}"
     supporter = getattr(by, "supported_by", None)
     if supporter is not None and by is not None:  # looking in for support (A-10): both persons are on record
+        if action not in EVENTS or EVENTS[action].kind not in SUPPORT_KINDS:  # no row, no deed
+            raise NotAllowed("查看方式下不能办事", hint="要办事，请本人登录。")
         detail, by = {**detail, "seen_as": by.pk}, supporter
     key, at, here = uuid7(), now(), origin()
     offset = at.astimezone(SHANGHAI).utcoffset()

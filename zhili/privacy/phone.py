@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from zhili.common.errors import NotFound
-from zhili.common.policy import signed_in
+from zhili.common.policy import reauthenticated, signed_in
 from zhili.common.spreadsheets import safe_filename
 from zhili.people.access import person_of
 from zhili.people.desk import posted, saved
@@ -107,6 +107,7 @@ def request_page(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 
 @signed_in
+@reauthenticated
 def copy(request: HttpRequest, resident_id: UUID) -> HttpResponse:
     """要一份副本: at once. What is in it, what is withheld and why, and the two files."""
     user = person_of(request)
@@ -120,6 +121,7 @@ def copy(request: HttpRequest, resident_id: UUID) -> HttpResponse:
 
 
 @signed_in
+@reauthenticated
 def copy_xlsx(request: HttpRequest, resident_id: UUID) -> HttpResponse:
     """The copy as Excel."""
     user = person_of(request)

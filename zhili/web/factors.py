@@ -33,6 +33,7 @@ from zhili.common.cipher import decrypt, encrypt
 from zhili.common.errors import NotFound
 from zhili.common.limits import in_words
 from zhili.common.policy import open_to_all, reauthenticated, signed_in
+from zhili.common.scope import scoped
 from zhili.people.secrets import keyring
 from zhili.people.sessions import end_sessions
 from zhili.web import rates
@@ -116,7 +117,10 @@ class SecondFactorPage(AuthenticateView):
 
     def form_invalid(self, form: Any) -> HttpResponse:
         user = self.stage.login.user
-        record("accounts.factor_failed", by=None, place=instance_place(user), target=user, outcome="failed")
+        with scoped("*"):  # nobody is in yet, so no village is in scope
+            record(
+                "accounts.factor_failed", by=None, place=instance_place(user), target=user, outcome="failed"
+            )
         answer: HttpResponse = super().form_invalid(form)
         return answer
 

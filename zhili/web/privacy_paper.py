@@ -11,7 +11,7 @@ from django.urls import path, reverse
 
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.periods import SHANGHAI, today
-from zhili.common.policy import may, open_to_all, requires, signed_in
+from zhili.common.policy import may, open_to_all, reauthenticated, requires, signed_in
 from zhili.notices.queries import chinese_day
 from zhili.people.access import person_of
 from zhili.people.consent_purposes import purpose
@@ -112,6 +112,7 @@ def slip(request: HttpRequest, place: str) -> HttpResponse:
 
 
 @signed_in
+@reauthenticated
 def my_copy(request: HttpRequest, resident_id: UUID) -> HttpResponse:
     """The copy on paper, by the person, the guardian, the delegate, the relative."""
     user = person_of(request)
@@ -122,6 +123,7 @@ def my_copy(request: HttpRequest, resident_id: UUID) -> HttpResponse:
 
 
 @requires("privacy.handle")
+@reauthenticated
 def desk_copy(request: HttpRequest, place: str, request_id: UUID) -> HttpResponse:
     """The copy on paper, to be handed over at the counter."""
     return _copy(person_of(request), copy_for(request, place, request_id))

@@ -46,6 +46,8 @@ CLOSED: Final = (
     "card",
     "reveal",
     "numbers",
+    "copy",
+    "slip",
 )
 ADMINS: Final = (Membership.Role.SYSTEM_ADMIN, Membership.Role.SECURITY_ADMIN, Membership.Role.AUDIT_ADMIN)
 
@@ -115,11 +117,12 @@ def _enter(request: HttpRequest) -> HttpResponse | None:
         if isinstance(me, User) and me.is_authenticated:
             _note(me, kept.get("user"), "accounts.support_end", why="time")
         return None
-    closed = "export" in request.GET or any(word in (name or "") for word in CLOSED)
+    route = request.resolver_match.route if request.resolver_match else ""
+    is_file = "." in route.rstrip("/").rsplit("/", 1)[-1]
+    closed = is_file or "export" in request.GET or any(word in (name or "") for word in CLOSED)
     refused = request.method not in SAFE or closed
     _note(
-        me, whom.pk, "accounts.support_view", route=request.resolver_match.route if request.resolver_match else "",
-        method=request.method, outcome="denied" if refused else "ok",
+        me, whom.pk, "accounts.support_view", route=route, method=request.method, outcome="denied" if refused else "ok",
     )  # fmt: skip
     if refused:
         words = {
