@@ -169,7 +169,7 @@ class OrderIn(Schema):
     wanted: list[WantedIn] = Field(min_length=1, max_length=LINES_MAX)
 
 
-class LineRow(Schema):
+class OrderLineRow(Schema):
     """points: of one unit."""
 
     good: UUID | None
@@ -190,7 +190,7 @@ class OrderRow(Schema):
     status_title: str
     channel: str
     points: Points
-    lines: list[LineRow]
+    lines: list[OrderLineRow]
     pick_up_code: str
     expires_on: date | None
     proxy: bool
@@ -206,7 +206,7 @@ def order_row(order: Order, lines: list[OrderLine]) -> OrderRow:
         channel=order.channel, points=points_text(order.points), pick_up_code=order.pick_up_code if waits else "",
         expires_on=order.expires_on if waits else None, proxy=order.is_proxy, made_at=order.made_at,
         ended_at=order.ended_at,
-        lines=[LineRow(good=one.good_id, title=one.title, quantity=one.quantity, points=points_text(one.points))
+        lines=[OrderLineRow(good=one.good_id, title=one.title, quantity=one.quantity, points=points_text(one.points))
                for one in lines],
     )  # fmt: skip
 
