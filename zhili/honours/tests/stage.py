@@ -15,7 +15,16 @@ from zhili.people.models import Household
 
 PERIOD = "2026-H1"
 # Points of the half-year; 2001 has a deduction too, 3004 has nothing at all.
-POINTS = {"1001": 6500, "1002": 4000, "1003": 2000, "2001": 4500, "2002": 1999, "2003": 500, "3001": 6000, "3002": 0}
+POINTS = {
+    "1001": 6500,
+    "1002": 4000,
+    "1003": 2000,
+    "2001": 4500,
+    "2002": 1999,
+    "2003": 500,
+    "3001": 6000,
+    "3002": 0,
+}
 
 
 def award(cast: SimpleNamespace, code: str, points: int, period: str = "2026-03") -> list[Any]:

@@ -20,7 +20,17 @@ from zhili.honours.lists import digest_of
 from zhili.honours.merit import codes_within, merit_of
 from zhili.honours.models import HonourEntry, HonourList
 from zhili.honours.queries import hanging, points_now, shown_list
-from zhili.honours.tests.stage import PERIOD, award, decided, drafted, half_year, on_list, published, stars, top
+from zhili.honours.tests.stage import (
+    PERIOD,
+    award,
+    decided,
+    drafted,
+    half_year,
+    on_list,
+    published,
+    stars,
+    top,
+)
 from zhili.ledger.actions import reverse
 from zhili.notices.scopes import Scope
 from zhili.people.models import Household
@@ -76,7 +86,14 @@ def test_a_reversal_that_is_itself_taken_back(cast):
     keys = award(cast, "2003", 9000)
     posted = take_back(cast, keys)
     undo = list(reversed_ids(cast, posted))
-    reverse(undo, place=cast.place, by=cast.clerk, approved_by=cast.supervisor, reason="原来没有错", period="2026-10")
+    reverse(
+        undo,
+        place=cast.place,
+        by=cast.clerk,
+        approved_by=cast.supervisor,
+        reason="原来没有错",
+        period="2026-10",
+    )
     assert merit_of(cast.place, parse_code(PERIOD))[home(cast, "2003").pk].earned == 9500
 
 
@@ -95,7 +112,9 @@ def test_corrected_since_is_said_and_never_rewritten(cast):
     assert marked == {"1003"}
 
 
-@pytest.mark.parametrize("change", [{"points": 1}, {"stars": 5}, {"rank": 1, "stars": 0}, {"household_code": "9"}])
+@pytest.mark.parametrize(
+    "change", [{"points": 1}, {"stars": 5}, {"rank": 1, "stars": 0}, {"household_code": "9"}]
+)
 def test_figures_cannot_be_changed(cast, change):
     """The database refuses, whoever asks."""
     found = drafted(cast)
@@ -198,7 +217,13 @@ def test_one_list_a_period_and_again_after_dropping(cast):
 
 @pytest.mark.parametrize(
     ("period", "says"),
-    [("2026-H2", "还没有结束"), ("2026-Q1", "每半年"), ("2024-H1", "倒着评"), ("x", "没有"), ("2025-H1", "倒着评")],
+    [
+        ("2026-H2", "还没有结束"),
+        ("2026-Q1", "每半年"),
+        ("2024-H1", "倒着评"),
+        ("x", "没有"),
+        ("2025-H1", "倒着评"),
+    ],
 )
 def test_periods_that_cannot_be_computed(cast, period, says):
     with pytest.raises(HonourError, match=says):
@@ -239,13 +264,17 @@ def test_schemes_that_cannot_be(cast, changes, field):
 
 def test_struck_off_stays_off_and_nobody_moves_up(cast):
     found = published(cast, top(cast))
-    actions.strike_off(by=cast.supervisor, entry=found.entries.get(household_code="3001"), because="查实多记了")
+    actions.strike_off(
+        by=cast.supervisor, entry=found.entries.get(household_code="3001"), because="查实多记了"
+    )
     assert on_list(found) == {"1001": "第 1 名", "1002": "第 3 名"}
     assert "3001" not in {row.household_code for row in shown_list(found, Scope.PAPER).rows}
     with pytest.raises(Conflict):
         actions.strike_off(by=cast.clerk, entry=found.entries.get(household_code="3001"), because="再来一次")
     with pytest.raises(NotAllowed, match="自己家"):
-        actions.strike_off(by=cast.clerk, entry=drafted(cast).entries.get(household_code="1003"), because="不要了")
+        actions.strike_off(
+            by=cast.clerk, entry=drafted(cast).entries.get(household_code="1003"), because="不要了"
+        )
 
 
 def test_who_asked_not_to_be_published(cast):
@@ -286,11 +315,15 @@ def test_it_comes_down_on_its_day(cast, time_machine):
 
 
 def test_merged_households_bring_their_points(cast):
-    """Points earned by a household that was merged count for the one that goes on."""
-    Household.objects.filter(place=cast.place, code="2002").update(
-        status="merged", closed_on=today(), successor=home(cast, "2003")
+    """L-12: what a merged household earned counts for the one that goes on, once: the points moved over do not."""
+    from zhili.ledger.household_changes import merge_households
+
+    merge_households(
+        by=cast.clerk, household=home(cast, "2002"), into=home(cast, "2003"), period="2026-06", basis="并户"
     )
-    assert merit_of(cast.place, parse_code(PERIOD))[home(cast, "2003").pk].earned == 2499
+    merits = merit_of(cast.place, parse_code(PERIOD))
+    assert merits[home(cast, "2003").pk].earned == 2499
+    assert home(cast, "2002").pk not in merits
 
 
 def test_statements_do_not_grow(cast):
@@ -310,7 +343,9 @@ def test_statements_do_not_grow(cast):
 
 
 def count(deed) -> int:
-    with CaptureQueriesContext(connection, ) as seen:
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
         deed()
     return len(seen)
 
