@@ -283,10 +283,19 @@ def _new(
         given = active_delegation(by, household, "redeem")
         principal = given.principal if given is not None else None
     return Order(
-        id=id, place=household.place, shop=shop, household=household, owner=owner or household.pk, transfer=id,
+        id=id, place=household.place, shop=shop, household=household, owner=_payer(household, owner), transfer=id,
         points=sum(line.points * line.quantity for line in lines), status=status, channel=channel, digest=body,
         made_by=by, on_behalf_of=principal, on=on or today(),
     )  # fmt: skip
+
+
+def _payer(household: Household, owner: UUID | None) -> UUID:
+    """Whose points pay: the household's, or those of a person of it. Nobody else's, whatever a form says."""
+    if owner is None or owner == household.pk:
+        return household.pk
+    if not Resident.objects.filter(pk=owner, household=household).exists():
+        raise NotAllowed("不能用别家的积分兑换", hint="请选本户的人。")
+    return owner
 
 
 def _keep(order: Order, lines: Sequence[PricedLine]) -> None:

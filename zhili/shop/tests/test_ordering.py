@@ -221,3 +221,21 @@ def test_a_household_of_the_next_village_is_not_served(shop: SimpleNamespace):
     other = shop.cast.stranger.resident.household
     with pytest.raises((NotAllowed, ShopError)):
         bought(shop, household=other)
+
+
+@pytest.mark.parametrize("whose", ["another household", "a person of another household", "nobody"])
+def test_nobody_pays_with_the_points_of_another(shop: SimpleNamespace, whose: str):
+    """A-11: the purse named in a form is the household's or one of its people's; else refused, nothing moved."""
+    other = Household.objects.get(place=shop.place, code="1002")
+    give(shop.cast, other, 10_000)
+    owner = {
+        "another household": other.pk,
+        "a person of another household": shop.cast.group_leader.resident.pk,
+        "nobody": uuid7(),
+    }[whose]
+    with pytest.raises(NotAllowed, match="别家的积分"):
+        bought(shop, owner=owner)
+    with pytest.raises(NotAllowed, match="别家的积分"):
+        ordered(shop, owner=owner)
+    assert Order.objects.count() == 0
+    assert shelf(shop.soap) == (20, 0)
