@@ -33,11 +33,11 @@ STATES = [("on", "在架"), ("low", "快没了"), ("unpriced", "本期没有价"
 DAYS = [("30", "30 天"), ("60", "60 天"), ("90", "90 天"), ("180", "半年")]
 
 
-def yuan_column(key: str, title: str, fen: Any, order: str | None = None) -> Column:
+def yuan_column(key: str, title: str, fen: Any, order: str | None = None, *, shown: bool = True) -> Column:
     """Money of a row: yuan on the screen, a number in the workbook."""
     return Column(
-        key, title, lambda r: format_yuan(fen(r)), order=order, kind="number", export=lambda r: fen(r) / 100
-    )
+        key, title, lambda r: format_yuan(fen(r)), order=order, kind="number", export=lambda r: fen(r) / 100, shown=shown
+    )  # fmt: skip
 
 
 def limit_words(good: Good) -> str:
@@ -49,8 +49,8 @@ def _state(good: Any) -> str:
     if not good.active:
         return "已下架"
     if good.free_now <= 0:
-        return "已兑完"
-    return "快没了，提醒进货" if good.free_now <= LOW else "正常"
+        return "提醒：兑完了"
+    return "提醒：快没了" if good.free_now <= LOW else "正常"
 
 
 def columns(place: str, *, several: bool) -> list[Column]:
@@ -67,9 +67,9 @@ def columns(place: str, *, several: bool) -> list[Column]:
         Column("category", "类别", lambda r: r.category, order="category"),
         Column("price", "本期价", lambda r: r.price, order="price", kind="points"),
         Column("stock", "库存", lambda r: r.stock, order="stock", kind="number"),
-        Column("reserved", "已预订", lambda r: r.reserved, order="reserved", kind="number"),
+        Column("reserved", "已预订", lambda r: r.reserved, order="reserved", kind="number", shown=False),
         Column("free", "还能兑", lambda r: r.free_now, order="free_now", kind="number"),
-        yuan_column("cost", "单位成本（元）", lambda r: r.unit_cost_fen),
+        yuan_column("cost", "单位成本（元）", lambda r: r.unit_cost_fen, shown=False),
         yuan_column("value", "库存成本（元）", lambda r: r.value_fen, order="value_fen"),
         Column("limit", "每户限兑", limit_words),
         Column("state", "状态", _state, kind="state"),

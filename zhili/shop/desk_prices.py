@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from uuid import UUID
 
 from django.contrib import messages
@@ -49,7 +48,7 @@ def publishing(request: HttpRequest, place: str, shop: UUID) -> HttpResponse:
     user = at(request, place, "shop.manage")
     found = shop_at(user, place, shop)
     periods = open_periods(found)
-    goods = list(Good.objects.filter(shop=found, active=True).order_by("category", "code"))
+    goods = list(Good.objects.filter(shop=found, active=True).order_by("code"))
     before = last_prices(found)
     usual = usual_period(found, periods)
     form = PricesForm(
@@ -87,18 +86,14 @@ def price_list(request: HttpRequest, place: str, pricelist: UUID) -> HttpRespons
     found = access_price_list(user, pricelist)
     if found.place != place:
         raise NotFound("没有这张价目表。")
-    prices = list(
-        Price.objects.filter(price_list=found).select_related("good").order_by("good__category", "good__code")
-    )
+    prices = list(Price.objects.filter(price_list=found).select_related("good").order_by("good__code"))
     current = found.ends >= today()
     may_add = current and may(user, "shop.manage", place)
     later: list[Good] = []
     if may_add:
         on_it = [price.good_id for price in prices]
         later = list(
-            Good.objects.filter(shop=found.shop_id, active=True)
-            .exclude(pk__in=on_it)
-            .order_by("category", "code")
+            Good.objects.filter(shop=found.shop_id, active=True).exclude(pk__in=on_it).order_by("code")
         )
     form = PricesForm(request.POST if request.method == "POST" else None, goods=later, periods=None)
     if request.method == "POST" and form.is_valid():
@@ -138,7 +133,11 @@ class OpenShop:
 
 
 def by_category(rows: list[OpenOffer]) -> list[tuple[str, list[OpenOffer]]]:
-    return [(title or "其他", list(some)) for title, some in groupby(rows, lambda one: one.good.category)]
+    """Categories in the order of their first code, so that the village's own numbering decides."""
+    found: dict[str, list[OpenOffer]] = {}
+    for one in rows:
+        found.setdefault(one.good.category or "其他", []).append(one)
+    return list(found.items())
 
 
 @open_to_all
@@ -157,7 +156,7 @@ def open_prices(request: HttpRequest, place: str) -> HttpResponse:
     }
     rows = Price.objects.filter(price_list__in=now.values(), good__active=True).select_related("good")
     by_shop: dict[UUID, list[OpenOffer]] = {}
-    for price in rows.order_by("good__category", "good__code"):
+    for price in rows.order_by("good__code"):
         good = price.good
         left = "兑完了" if good.free <= 0 else ""
         by_shop.setdefault(good.shop_id, []).append(OpenOffer(good, price.points, limit_words(good), left))

@@ -39,7 +39,7 @@ from zhili.shop.models import Good, Shop, StockCount, StockMove, Supplier
 
 
 def _shelf(shop: Shop, *, active: bool = True) -> QuerySet[Good]:
-    rows = Good.objects.filter(shop=shop).order_by("category", "code")
+    rows = Good.objects.filter(shop=shop).order_by("code")
     return rows.filter(active=True) if active else rows
 
 

@@ -205,8 +205,10 @@ def open_poll(
     wanted = [text.strip()[:30] for text in options if text.strip()]
     if not 2 <= len(wanted) <= OPTIONS_MAX or len(set(wanted)) != len(wanted):
         raise ShopError(f"请写 2 到 {OPTIONS_MAX} 种不同的物品", field="options", hint="一行一种。")
-    if closes_on < today() or not 1 <= most <= len(wanted):
-        raise ShopError("截止日期或最多选几种不对", field="closes_on", hint="请核对。")
+    if closes_on < today():
+        raise ShopError("截止日期已经过了", field="closes_on", hint="请改成今天或以后。")
+    if not 1 <= most <= len(wanted):
+        raise ShopError(f"每户最多选几种要在 1 到 {len(wanted)} 之间", field="most", hint="请核对。")
     with transaction.atomic():
         made = Poll.objects.create(
             place=shop.place, shop=shop, title=title.strip()[:40] or "想换什么", most=most, closes_on=closes_on, by=by,
@@ -263,7 +265,11 @@ def poll_result(poll: Poll) -> list[tuple[str, int]]:
 
 
 def _locked(fair_day: FairDay) -> FairDay:
-    return FairDay.objects.select_for_update(of=("self",), no_key=True).select_related("shop").get(pk=fair_day.pk)
+    return (
+        FairDay.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("shop")
+        .get(pk=fair_day.pk)
+    )
 
 
 def _must(by: User, permission: str, place: str, verb: str) -> None:

@@ -141,7 +141,7 @@ def due_of(one: ShopState, *, may_stock: bool, may_manage: bool, may_sign: bool)
         elif one.list_next is None and (one.list_now.ends - day).days <= SOON_DAYS:
             until = f"本期到{one.list_now.ends:%-m月%-d日}"
             due.append(
-                Due("下一期还没有价目表", until, ("desk_prices_new", [place, shop.pk]), "做下一期", "receipt")
+                Due("下一期还没有价目表", until, ("desk_prices_new", [place, shop.pk]), "去做", "receipt")
             )
         if one.list_now is not None and one.unpriced:
             due.append(Due(f"{one.unpriced} 种在架的货没有价", "补进本期价目表才能兑换",
