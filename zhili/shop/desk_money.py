@@ -21,6 +21,8 @@ from zhili.common.paging import Column, table
 from zhili.common.points import format_points
 from zhili.common.policy import may, requires
 from zhili.people.models import User
+from zhili.places.models import VillageSettings
+from zhili.places.queries import village_settings
 from zhili.shop.access import access_fund
 from zhili.shop.actions import deposit, open_fund
 from zhili.shop.forms_money import DepositForm, FundForm, SettleForm
@@ -68,6 +70,7 @@ def funds(request: HttpRequest, place: str) -> HttpResponse:
         "owed": [one for one in owed_to_shops(place) if one.open] if len(place) == 12 else [],
         "may_manage": may(user, "shop.manage", place),
         "village": len(place) == 12,
+        "free": village_settings(place).issue_policy == VillageSettings.IssuePolicy.FREE,
         "floating": settings_of(place).mode == Settings.Mode.FLOATING,
     }
     return render(request, "shop/desk_funds.html", context)

@@ -55,7 +55,7 @@ def settings_page(request: HttpRequest, place: str) -> HttpResponse:
     known = {"mode": row.mode, "value_fen": row.value_fen, "hold_days": row.hold_days, "issue_policy": issue,
              "cap_points": format_points(row.cap_points)}  # fmt: skip
     form = ShopSettingsForm(request.POST if request.method == "POST" else None, initial=known)
-    may_manage = may(user, "shop.manage", place)
+    may_manage, left = may(user, "shop.manage", place), unissued(place, SPEND)
     if request.method == "POST":
         at(request, place, "shop.manage")
         if form.is_valid():
@@ -66,8 +66,8 @@ def settings_page(request: HttpRequest, place: str) -> HttpResponse:
             except ZhiliError as error:
                 show_error(form, error)
     context = {
-        "place": place, "form": form, "settings": row, "may_manage": may_manage, "left": unissued(place, SPEND),
-        "issue": village_settings(place).get_issue_policy_display(),
+        "place": place, "form": form, "settings": row, "may_manage": may_manage, "left": left,
+        "over": -left, "issue": village_settings(place).get_issue_policy_display(),
     }  # fmt: skip
     return render(request, "shop/desk_settings.html", context, status=422 if form.errors else 200)
 

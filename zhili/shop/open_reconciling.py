@@ -11,6 +11,7 @@ from zhili.common.periods import parse_code
 from zhili.common.policy import open_to_all
 from zhili.places.queries import get_place
 from zhili.shop.desk_reconciling import sheet
+from zhili.shop.matching import canonical
 from zhili.shop.models import Reconciliation
 
 SHOWN_MAX = 36
@@ -40,7 +41,27 @@ def reconciliation(request: HttpRequest, place: str, month: str) -> HttpResponse
     return render(request, "shop/open_reconciliation.html", context)
 
 
+@open_to_all
+def figures(request: HttpRequest, place: str, month: str) -> HttpResponse:
+    """The very bytes the digest was taken of, so that anybody can work it out again."""
+    get_place(place)
+    found = Reconciliation.objects.filter(
+        place=place, month=month, status=Reconciliation.Status.PUBLISHED
+    ).first()
+    if found is None:
+        raise NotFound("没有这个月的对账，或者还没有公布。")
+    name = f'attachment; filename="reconciliation-{place}-{found.month}.json"'
+    return HttpResponse(
+        canonical(found.figures), content_type="application/json", headers={"Content-Disposition": name}
+    )
+
+
 urlpatterns = [
     path("<str:place>/shop/reconciliation/", reconciliations, name="open_reconciliations"),
     path("<str:place>/shop/reconciliation/<str:month>/", reconciliation, name="open_reconciliation"),
+    path(
+        "<str:place>/shop/reconciliation/<str:month>/figures.json",
+        figures,
+        name="open_reconciliation_figures",
+    ),
 ]

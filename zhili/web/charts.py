@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from zhili.common.clock import now
 
-Kind = Literal["bar", "stacked", "line", "share"]
+Kind = Literal["bar", "stacked", "columns", "line", "share"]
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     """One chart. labels: one per point; series: (name, values) with as many values as labels.
 
-    kind share: values are percentages 0–100. values are plain numbers, already in the unit that is shown.
+    kind columns: upright bars side by side on one scale; share: values are percentages 0–100. values are plain numbers,
+    already in the unit that is shown.
     """
 
     key: str

@@ -29,18 +29,17 @@ def _chart(found: Budget) -> Chart:
     issued, redeemed = sum(m.flow.issued for m in months), sum(m.flow.redeemed for m in months)
     return Chart(
         key="budget",
-        title="每月发放、兑换和没兑完的积分",
+        title="每月发放和兑换的积分",
         sentence=(
             f"最近 {len(months)} 个月发放 {format_points(issued)} 分，兑换 {format_points(redeemed)} 分；"
             f"现在没兑完的有 {format_points(found.held)} 分。"
         ),
-        kind="line",
+        kind="columns",
         label_title="月份",
         labels=[m.title.removeprefix(f"{months[-1].title[:5]}") for m in months],
         series=[
             ("发放（分）", [m.flow.issued / 100 for m in months]),
             ("兑换（分）", [m.flow.redeemed / 100 for m in months]),
-            ("月末没兑完（分）", [m.outstanding / 100 for m in months]),
         ],
         unit="分",
         source="来自台账，按记账的日期算",

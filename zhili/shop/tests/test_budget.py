@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 import time_machine
+from django.test import Client
 
 from tests.books import PLAIN_BOOK, make_book
 from tests.month import approved, home
 from zhili.claims.funded import award_waiting
 from zhili.claims.models import Waiting
 from zhili.common.errors import NotAllowed
+from zhili.common.scope import set_scope
 from zhili.ledger.errors import LedgerError
 from zhili.ledger.funding import unissued
 from zhili.ledger.queries import balances, is_closed
@@ -91,3 +93,26 @@ def test_what_is_not_funded_waits_in_its_order(village: SimpleNamespace):
 def test_only_the_clerk_lets_the_queue_go(village: SimpleNamespace, who: str):
     with pytest.raises(NotAllowed):
         award_waiting(by=getattr(village, who), place=village.place, period="2026-11")
+
+
+def test_the_queue_has_its_page_and_its_button(village: SimpleNamespace):
+    """G-11: what waits, oldest deed first, how far the money reaches, and the award when it came; refusals in words."""
+    choose(village, "queue", 300)
+    close_notice(by=village.clerk, notice=village.notice)
+    path = f"/desk/{village.place}/shop/funds/queue/"
+    clerk, supervisor = Client(), Client()
+    clerk.force_login(village.clerk)
+    supervisor.force_login(village.supervisor)
+    page = clerk.get(path).content.decode()
+    assert "4</strong> 分，2 条" in page and "1 分" in page and "资金到了，入账" in page
+    assert "资金到了，入账" not in supervisor.get(path).content.decode()
+    assert supervisor.post(path).status_code in (403, 404)
+    short = clerk.post(path)
+    assert short.status_code == 422 and "资金还不够" in short.content.decode()
+    set_scope(["511702"])
+    actions.deposit(by=village.clerk, fund=village.fund, fen=300, source="捐赠", paper="收-2")
+    assert clerk.post(path).status_code == 302
+    set_scope(["511702"])
+    assert held(village, "spend") == [200, 200, 200]
+    assert "没有在等的积分" in clerk.get(path).content.decode()
+    assert clerk.get(path.replace(village.place, village.next_place)).status_code == 404

@@ -11,9 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.books import PLAIN_BOOK, make_book
+from tests.machine import Machine
 from tests.month import home
 from zhili.common.ids import uuid7
-from zhili.common.points import format_points
+from zhili.common.points import format_points, parse_points
 from zhili.common.scope import set_scope
 from zhili.ledger import actions as ledger
 from zhili.ledger import entries
@@ -68,6 +69,14 @@ def test_every_face_shows_the_same_figures(shop: SimpleNamespace, clock):
     assert seen.reserved == points["waiting"] == points["reserved"] == 500
     assert book.closing == 19250 and [month.outstanding for month in seen.months][-1] == 20750
     assert verify([shop.place]).ok
+    machine = Machine(shop.cast.clerk)
+    told = machine.get(f"/villages/{shop.place}/balances", size=100).json()["items"]
+    purses = [one for row in told for one in row["purses"] if one["purse"] == "spend"]
+    assert sum(parse_points(one["balance"]) for one in purses) == seen.held
+    assert sum(parse_points(one["reserved"]) for one in purses) == seen.reserved
+    mine = machine.get(f"/households/{shop.cast.household.pk}/statement", purse="spend").json()
+    assert parse_points(mine["closing"]) == book.closing
+    set_scope(["511702"])
     text = page(shop.cast.clerk, f"/desk/{shop.place}/shop/budget/")
     for number in (21500, 750, 20750, 500):
         assert format_points(number) in text

@@ -130,6 +130,8 @@ def test_two_signatures_then_published_for_good(shop: SimpleNamespace):
     for person in (shop.cast.clerk, shop.cast.supervisor, shop.cast.head, shop.cast.villager):
         assert person.display_name not in page
     assert "<script" not in page and shop.cast.household.code not in page
+    raw = browser().get(f"{shop.open}2026-10/figures.json").content
+    assert digest("sha256", raw).hex() == row.digest and json.loads(raw)["points"]["closing"] == 19250
     assert "2026年10月" in browser().get(shop.open).content.decode()
     set_scope(["511702"])
     assert verify([shop.place]).ok
