@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from binascii import hexlify
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -149,7 +150,7 @@ def _by_batch(state: _Chain, first: int, last: int, progress: Progress | None) -
         sealed = hash_.digest()
         front = row[middle + 4 : cause - 4]
         hash_ = new_leaf()
-        hash_.update(front + ends[row[_POSTED_AT:middle]] + sealed.hex().encode())
+        hash_.update(front + ends[row[_POSTED_AT:middle]] + hexlify(sealed))
         found = hash_.digest()
         leaves.append(found)
         if found != leaf or sealed != seal:

@@ -21,7 +21,7 @@ from django.db import IntegrityError, transaction
 from zhili.audit.actions import record
 from zhili.common import limits
 from zhili.common.clock import now, random_bytes
-from zhili.common.errors import NotFound
+from zhili.common.errors import NotAllowed, NotFound
 from zhili.common.idnumber import IdNumberError, check_id_number
 from zhili.common.ids import CodeError, parse_short_code, short_code
 from zhili.common.limits import Rate
@@ -29,7 +29,7 @@ from zhili.common.policy import may
 from zhili.common.scope import scoped
 from zhili.people.access import must
 from zhili.people.errors import PeopleError
-from zhili.people.models import IdentityClaim, IdentityDispute, Resident, User
+from zhili.people.models import IdentityClaim, IdentityDispute, Membership, Resident, User
 from zhili.people.queries import LIVE
 from zhili.people.role_actions import username_taken
 from zhili.people.secrets import id_number_indexes
@@ -58,7 +58,7 @@ def wait_for_clerk(provider: str, uid: str) -> str:
 @transaction.atomic
 def bind_by_code(*, by: User, resident: Resident, code: str) -> SocialAccount | IdentityDispute:
     """The clerk has seen the person's papers and types the code on their phone. Raises NotAllowed, PeopleError, TooOften."""
-    must(by, "people.make_login", resident.place)
+    _must_be_clerk(by, resident.place)
     limits.check(CLERK_TRIES, by.pk)
     try:
         digest = _digest(parse_short_code(code, CODE_LETTERS))
@@ -174,7 +174,7 @@ def _new_login(resident: Resident, provider: str) -> User:
 @transaction.atomic
 def decide_dispute(*, by: User, dispute: IdentityDispute, change: bool, reason: str) -> IdentityDispute:
     """The clerk has seen the person: keep the old identity, or take the new one; then the old one's log-ins end."""
-    must(by, "people.make_login", dispute.place)
+    _must_be_clerk(by, dispute.place)
     if len(reason.strip()) < 2:
         raise PeopleError("请写明怎么核对的", field="reason", hint="例如：看了身份证，本人换了手机。")
     if by.resident_id == dispute.resident_id:
@@ -212,6 +212,13 @@ def unbind(*, by: User, provider: str) -> None:
         raise PeopleError("解除以后就没有办法登录了", hint="请先设一个密码。")
     if mine.delete()[0]:
         record("accounts.unbind", by=by, place=by.home_place or "00", target=by, provider=provider)
+
+
+def _must_be_clerk(by: User, place: str) -> None:
+    """The clerk of the village, who knows the person: not who merely opens accounts, the machine's administrator least."""
+    must(by, "people.make_login", place)
+    if not by.has_role(Membership.Role.CLERK, place=place):
+        raise NotAllowed("绑定由本村文书当面办", hint="请本人带身份证到村里。")
 
 
 def open_disputes(place: str) -> list[IdentityDispute]:
