@@ -14,6 +14,7 @@ from allauth.mfa.models import Authenticator
 
 from zhili.claims.models import Evidence, Sheet
 from zhili.common.clock import now
+from zhili.common.periods import period_of, today
 from zhili.ledger.models import Transfer
 from zhili.people.models import Membership
 from zhili.privacy.golive import summary
@@ -62,6 +63,31 @@ ALIASES = {"reversal": "reversalrequest", "upload": "importfile", "payout": "fun
 
 # Table → the columns its constraints are particular about, where tests/matrix/scene.py cannot guess them.
 ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
+    # A list that hangs out, with one household on it, and a goal that runs: what their public pages show says 公.
+    "honours_honourscheme": lambda v: {
+        "title": f"{v.word}公",
+        "basis": f"{v.word}公",
+        "basis_number": f"{v.word}公",
+        "levels": [100],
+    },
+    "honours_honourlist": lambda v: {
+        "number": v.notice.number,
+        "period": "2026-H1",
+        "status": "published",
+        "decided_by": f"{v.word}公",
+        "decided_on": today(),
+        "shown_from": today(),
+        "shown_to": today(),
+    },
+    "honours_honourentry": lambda v: {"group": "1组", "household_code": v.household.code, "stars": 1},
+    "honours_groupgoal": lambda v: {
+        "group": "1组",
+        "period": period_of(today(), "year").code,
+        "share": 50,
+        "title": f"{v.word}公",
+        "reward": f"{v.word}公",
+        "basis": f"{v.word}公",
+    },
     # Keyed in by somebody, so that its pages show a sheet in the middle of its way.
     "claims_sheet": lambda v: {"period": v.posted.period, "kind": "household", "status": "keyed"},
     # The shape its pages read; of a village that has answered nothing yet.

@@ -57,6 +57,9 @@ PUBLIC = {
     "people_household.code", "people_household.group",
     "rulebook_rulebook.title", "rulebook_rulebook.text", "rulebook_item.title", "rulebook_item.category_title",
     "places_villagesettings.office_address",
+    "honours_honourscheme.title", "honours_honourscheme.basis", "honours_honourscheme.basis_number",
+    "honours_honourlist.decided_by",
+    "honours_groupgoal.title", "honours_groupgoal.reward", "honours_groupgoal.basis",
 }  # fmt: skip
 # Their form is asked for by constraints, code paths or other rows: not overwritten, their values are marks themselves.
 KEPT = {
