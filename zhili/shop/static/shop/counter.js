@@ -10,7 +10,7 @@
 
   function total(form) {
     var balance = form.dataset.balance === "" ? null : Number(form.dataset.balance), words = form.querySelector("[data-sum]");
-    var goods = all(form, "[data-good]");
+    var goods = all(form, "[data-good]").filter(function (row) { return row.querySelector("input.control"); });
     function tell() {
       var sum = 0, kinds = 0;
       goods.forEach(function (row) {
