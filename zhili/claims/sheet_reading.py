@@ -131,8 +131,10 @@ def day_of(text: str, period: Period, today: date) -> date | None:
         if len(parts) == 3:
             return date(*parts)
         if len(parts) == 2:
-            years = [year for year in {period.start.year, period.end.year}]
-            days = [date(year, *parts) for year in sorted(years)]
+            days = [
+                date(year, *parts)
+                for year in sorted({period.start.year - 1, period.start.year, period.end.year})
+            ]
             inside = [day for day in days if period.start <= day <= period.end]
             return (inside or [day for day in days if day <= today] or days)[-1]
         if len(parts) == 1 and len(months) == 1:

@@ -25,6 +25,17 @@
     else form.querySelector("button[value=check]").focus();
     if (next && row && next.closest("tr") !== row) next.scrollIntoView({ block: "nearest" });
   });
+  // ↓ and ↑ leave the rest of a line empty: to the first box of the next one.
+  form.addEventListener("keydown", function (event) {
+    if ((event.key !== "ArrowDown" && event.key !== "ArrowUp") || event.target.tagName !== "INPUT") return;
+    var row = event.target.closest("tr");
+    // In the box of the row code the arrows choose from the list.
+    if (!row || event.target.hasAttribute("data-code") || event.isComposing) return;
+    var other = event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling;
+    if (!other) return;
+    event.preventDefault();
+    other.querySelector("input").focus();
+  });
   form.addEventListener("change", function (event) {
     if (!event.target.hasAttribute("data-code")) return;
     var said = event.target.closest("tr").querySelector("[data-said]");
