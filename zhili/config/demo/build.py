@@ -94,7 +94,7 @@ class Village:
 
 def build(progress: Callable[[str, float], None]) -> dict[str, Any]:
     """Build everything; `progress(step, share done)` is told as it goes. Returns counts, seconds and the head."""
-    from zhili.config.demo import stages, year
+    from zhili.config.demo import shop, stages, year
     from zhili.ledger.queries import latest_head
 
     started = perf_counter()
@@ -107,6 +107,7 @@ def build(progress: Callable[[str, float], None]) -> dict[str, Any]:
         adopt_rules(village)
         for number, month in enumerate(year.MONTHS):
             year.plan_month(village, month, number)
+        shop.plan_shop(village)
         village.live(lambda day: progress(f"{day:%Y年%-m月}", 0.1 + 0.85 * (day - FIRST_DAY).days / 400))
         head = latest_head(PLACE)
         assert head is not None
@@ -114,6 +115,7 @@ def build(progress: Callable[[str, float], None]) -> dict[str, Any]:
     with scoped("*"):
         # After the fixed year, on the real clock: what waits today. Nothing of it is posted, so the head stays.
         stages.leave_work_for_today(village)
+        shop.leave_a_shop_for_today(village)
     progress("完成", 1.0)
     return {
         "place": PLACE,
