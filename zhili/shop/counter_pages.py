@@ -26,7 +26,6 @@ from zhili.shop.queries import find_waiting
 from zhili.shop.reversing import transfer_of
 from zhili.shop.serving import (
     Counter,
-    Typed,
     aside,
     card_name,
     collector_of,
@@ -39,9 +38,9 @@ from zhili.shop.serving import (
     purses_of,
     put_aside,
     taken_up,
-    typed_from,
     visit_url,
 )
+from zhili.shop.visit_form import Typed, typed_from
 
 RECENT = 5
 

@@ -33,7 +33,8 @@ from zhili.shop.ordering import cancel, reserve
 from zhili.shop.proofs import set_pin
 from zhili.shop.queries import orders_of, shops_for
 from zhili.shop.reversing import transfer_of
-from zhili.shop.serving import Counter, Typed, done_already, typed_from
+from zhili.shop.serving import Counter, done_already
+from zhili.shop.visit_form import Typed, typed_from
 from zhili.shop.wishes import priced
 
 
