@@ -152,7 +152,7 @@ def drop(*, by: User, found: HonourList, because: str) -> HonourList:
 def strike_off(*, by: User, entry: HonourEntry, because: str) -> HonourEntry:
     """One household off the list, with a reason kept inside. Nobody moves up: the others stay as they were decided.
 
-    Nobody strikes off the own household's neighbour for the own gain: an own household is refused too.
+    Never the own household. Raises HonourError, NotAllowed, Conflict.
     """
     if not may(by, "honours.strike", entry.place):
         raise NotAllowed("您的身份不能撤下荣誉", hint="请找村文书、议事会成员或监督委员。")

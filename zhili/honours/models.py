@@ -157,6 +157,11 @@ class HonourList(models.Model):
         return f"{self.time.title}{self.scheme.title}"
 
     @property
+    def short(self) -> str:
+        """The state in one word."""
+        return self.get_status_display().partition("，")[0]
+
+    @property
     def votes(self) -> str:
         """到会 45 人，同意 40 人; "" where nobody counted."""
         return "" if self.present is None else f"到会 {self.present} 人，同意 {self.in_favour} 人"
