@@ -25,7 +25,7 @@ from zhili.common.clock import now
 from zhili.common.errors import ZhiliError
 from zhili.common.logs import DAYS_MIN
 from zhili.common.scope import EVERYWHERE, scoped
-from zhili.config import backup_store, health, probe, timecheck, wal
+from zhili.config import backup_store, health, logcopy, probe, timecheck, wal
 
 if TYPE_CHECKING:
     from zhili.privacy.register import Register
@@ -71,9 +71,12 @@ class Line:
 
 
 def rows(query: str, *values: Any) -> list[Any]:
-    """One question over the whole county; only counts and names of tables come back."""
+    """One question over the whole county; only counts and names of tables come back. Days are the village's: between
+    midnight and eight the database's own current_date is still yesterday."""
     with scoped(EVERYWHERE), connection.cursor() as cursor:
-        cursor.execute(query, list(values))
+        cursor.execute(
+            query.replace("current_date", "(now() AT TIME ZONE 'Asia/Shanghai')::date"), list(values)
+        )
         return cursor.fetchall()
 
 
@@ -215,6 +218,17 @@ def trail_alive() -> Found:
 def log_kept() -> Found:
     days = int(settings.LOG_DAYS)
     return Found(days >= DAYS_MIN, f"日志留存 {days} 天（不得少于 {DAYS_MIN} 天），设置里调不到更低")
+
+
+def log_copied() -> Found:
+    if not settings.LOG_COPY:
+        return Found(False, "没有设日志副本的位置（ZHILI_LOG_COPY）")
+    found = logcopy.state(Path(settings.VAR))
+    if found is None:
+        return Found(False, "日志副本还没有送出过")
+    if not found.get("ok"):
+        return Found(False, f"日志副本丢了或送不到：{found.get('error', '')}")
+    return Found(True, f"{len(found.get('sizes', {}))} 天的日志在另一台机器上有副本，没有被动过")
 
 
 # ---------------------------------------------------------------- 入侵防范

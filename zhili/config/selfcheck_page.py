@@ -54,6 +54,7 @@ TABLE: Final[tuple[tuple[str, str, str, tuple[Check, ...]], ...]] = (
             Check("留痕改不了、删不了", "O-04", look.trail_closed),
             Check("留痕在写，且连成链", "T-08", look.trail_alive),
             Check("日志留存半年以上", "P-19", look.log_kept),
+            Check("日志在别的机器上有副本", "O-02", look.log_copied),
         ),
     ),
     (

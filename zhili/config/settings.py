@@ -242,6 +242,8 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 # One JSON object per line, without personal data, kept half a year at least (common/logs.py, docs/audit.md).
 LOG_DIR = Path(os.environ.get("ZHILI_LOG_DIR") or VAR / "logs")
+# A folder of another machine that gets the same lines (O-02); empty: none, and 安全自查 says so.
+LOG_COPY = os.environ.get("ZHILI_LOG_COPY", "")
 LOG_DAYS = logs.read_log_days(os.environ.get("ZHILI_LOG_DAYS", ""))
 LOGGING = logs.configuration(LOG_DIR)
 # How many proxies of our own stand before this server; only they are believed about a caller's address.

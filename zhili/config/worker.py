@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -86,6 +87,7 @@ def turn(*, daily_too: bool) -> dict[str, int]:
 
     _close_old_connections()
     ship_log()
+    copy_log()
     counts: dict[str, int] = {}
     if follow_readonly():
         return counts  # read-only: nothing is due until it ends (O-09)
@@ -105,6 +107,19 @@ def ship_log() -> None:
         ship(var_dir())
     except (ZhiliError, OSError):
         log.exception("the database log could not be sent to the backup")
+
+
+def copy_log() -> None:
+    """The program's log gets its second copy on another machine (O-02); a loss is said, and stops nothing."""
+    from django.conf import settings
+
+    from zhili.config.logcopy import LogCopyError, copy_logs
+
+    if settings.LOG_COPY:
+        try:
+            copy_logs(Path(settings.LOG_DIR), Path(settings.LOG_COPY), Path(settings.VAR))
+        except LogCopyError:
+            log.exception("the log's copy on the other machine is lost or cannot be reached")
 
 
 def run_tasks() -> int:
