@@ -57,6 +57,8 @@ PUBLIC = {
     "people_household.code", "people_household.group",
     "rulebook_rulebook.title", "rulebook_rulebook.text", "rulebook_item.title", "rulebook_item.category_title",
     "places_villagesettings.office_address",
+    "shop_shop.title", "shop_shop.address", "shop_shop.hours", "shop_shop.paused", "shop_good.title", "shop_good.category",
+    "shop_good.unit", "shop_fairday.reason",
     "honours_honourscheme.title", "honours_honourscheme.basis", "honours_honourscheme.basis_number",
     "honours_honourlist.decided_by",
     "honours_groupgoal.title", "honours_groupgoal.reward", "honours_groupgoal.basis",
