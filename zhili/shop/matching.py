@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -23,13 +23,14 @@ from zhili.common.hashing import digest
 from zhili.common.money import format_yuan
 from zhili.common.periods import SHANGHAI, next_period, parse_code
 from zhili.common.points import format_points
-from zhili.ledger.flows import Flow, monthly_flows, redemptions, reserved_at
+from zhili.ledger.flows import Flow, Redeemed, monthly_flows, redemptions, reserved_at
 from zhili.ledger.funding import village_accounts
-from zhili.shop.models import Fund, FundAccount, FundEntry, Good, Order, OrderLine, StockMove
+from zhili.shop.models import Fund, FundAccount, FundEntry, Good, Order, OrderLine, OrderReversal, StockMove
 from zhili.shop.money import SPEND
 
 FORMAT: Final = "zhili-reconciliation/1"
 DIFFERENCES_MAX: Final = 50
+TAKEN: Final = (Order.Status.HANDED_OVER, Order.Status.REVERSED)
 JUMP_PERCENT: Final = 20
 """A delivery's unit cost is flagged where it differs from the one before by more than this."""
 
@@ -210,16 +211,12 @@ def _points(place: str, span: Span, wrong: list[str]) -> dict[str, int]:
             f"各户兑换积分合计 {format_points(held)} 分，按流水应是 {format_points(everything.growth)} 分"
         )
     lines = redemptions(place, SPEND, span.start, span.end)
-    redeemed: dict[UUID, int] = defaultdict(int)
+    payouts = [line for line in lines if "settlement" in line.cause]
     paid: dict[UUID, int] = defaultdict(int)
-    for line in lines:
-        if "settlement" in line.cause:
-            fen = int(line.cause["fen"])
-            paid[UUID(line.cause["settlement"])] += fen if line.points > 0 else -fen
-        else:
-            redeemed[line.key] += line.points
-    payouts = sum(line.points for line in lines if "settlement" in line.cause)
-    orders = _match_orders(place, span, redeemed, wrong)
+    for line in payouts:
+        fen = int(line.cause["fen"])
+        paid[UUID(line.cause["settlement"])] += fen if line.points > 0 else -fen
+    orders = _match_orders(place, span, [line for line in lines if "settlement" not in line.cause], wrong)
     _match_payouts(place, paid, wrong)
     waiting = _match_reserved(place, span, wrong)
     backed = FundEntry.objects.filter(place=place, at__gte=span.start, at__lt=span.end).aggregate(
@@ -231,46 +228,66 @@ def _points(place: str, span: Span, wrong: list[str]) -> dict[str, int]:
         )
     return {
         "opening": before.growth, "funded": now.funded, "issued": now.issued, "redeemed": now.redeemed,
-        "expired": now.expired, "other": now.other, "closing": before.growth + now.growth, "payouts": payouts, **orders,
-        **waiting,
+        "expired": now.expired, "other": now.other, "closing": before.growth + now.growth,
+        "payouts": sum(line.points for line in payouts), **orders, **waiting,
     }  # fmt: skip
 
 
-def _match_orders(place: str, span: Span, redeemed: Mapping[UUID, int], wrong: list[str]) -> dict[str, int]:
-    """redeemed: key → points of the month's lines. An order counts in the month of its line in the ledger."""
+def _match_orders(place: str, span: Span, lines: Sequence[Redeemed], wrong: list[str]) -> dict[str, int]:
+    """An order counts in the month of its line in the ledger; one that was taken back counts there, and once more with
+    its counter-entry in the month of that."""
+    taken, back = _by_key(lines, 1), _by_key(lines, -1)
     by_key = {
         order.transfer: order
         for order in Order.objects.filter(place=place).filter(
-            Q(transfer__in=list(redeemed))
-            | Q(status=Order.Status.HANDED_OVER, ended_at__gte=span.start, ended_at__lt=span.end)
+            Q(transfer__in=[*taken, *back])
+            | Q(status__in=TAKEN, ended_at__gte=span.start, ended_at__lt=span.end)
         )
     }
-    unbooked = [order for key, order in by_key.items() if key not in redeemed]
-    booked = {line.key for line in redemptions(place, SPEND, *_around(span))} if unbooked else set()
-    for order in unbooked:
-        if order.transfer not in booked:
-            wrong.append(f"兑换单 {order} 已领走 {format_points(order.points)} 分，台账里没有这一笔")
+    _unbooked(
+        place, span, [order for key, order in by_key.items() if key not in taken and key not in back], wrong
+    )
     sums = {"orders": 0, "order_points": 0, "reversed": 0, "proxies": 0}
-    for key, points in sorted(redeemed.items()):
+    for key, points in sorted(taken.items()):
         order = by_key.get(key)
         if order is None:
             wrong.append(f"台账兑换了 {format_points(points)} 分，没有对应的兑换单（流水 {str(key)[:8]}）")
-        elif points == order.points and order.status == Order.Status.HANDED_OVER:
+        elif points != order.points or order.status not in TAKEN:
+            mine = f"{format_points(order.points)} 分（{order.get_status_display()}）"
+            wrong.append(f"兑换单 {order} 是 {mine}，台账里兑换 {format_points(points)} 分")
+        else:
             sums["orders"] += 1
             sums["order_points"] += points
             sums["proxies"] += order.is_proxy
-        elif points in (
-            0,
-            -order.points,
-        ):  # taken back in this month, handed over in this one or an earlier one
-            sums["orders"] += points == 0
-            sums["order_points"] += order.points if points == 0 else 0
-            sums["reversed"] += order.points
+    for key, points in sorted(back.items()):
+        order = by_key.get(key)
+        if order is None or order.status != Order.Status.REVERSED or points != order.points:
+            wrong.append(f"台账退回了 {format_points(points)} 分，和兑换单对不上（流水 {str(key)[:8]}）")
         else:
-            wrong.append(
-                f"兑换单 {order} 是 {format_points(order.points)} 分，台账里是 {format_points(points)} 分"
-            )
+            sums["reversed"] += points
+    decided = OrderReversal.objects.filter(
+        place=place, status=OrderReversal.Status.DONE, decided_at__gte=span.start, decided_at__lt=span.end
+    )
+    for one in decided.exclude(order__transfer__in=list(back)).select_related("order"):
+        wrong.append(f"兑换单 {one.order} 已冲正，台账里没有退回这一笔")
     return sums
+
+
+def _by_key(lines: Sequence[Redeemed], sign: int) -> dict[UUID, int]:
+    """Key of the order → points redeemed (sign 1) or taken back (sign -1)."""
+    found: dict[UUID, int] = defaultdict(int)
+    for line in lines:
+        if line.points * sign > 0:
+            found[line.key] += line.points * sign
+    return dict(found)
+
+
+def _unbooked(place: str, span: Span, orders: Sequence[Order], wrong: list[str]) -> None:
+    """Handed over in the month, and no line of the month says so: unless it fell a moment beyond midnight."""
+    booked = {line.key for line in redemptions(place, SPEND, *_around(span))} if orders else set()
+    for order in orders:
+        if order.transfer not in booked:
+            wrong.append(f"兑换单 {order} 已领走 {format_points(order.points)} 分，台账里没有这一笔")
 
 
 def _around(span: Span) -> tuple[datetime, datetime]:
@@ -306,7 +323,7 @@ def _match_reserved(place: str, span: Span, wrong: list[str]) -> dict[str, int]:
 def _orders_and_shelf(place: str, span: Span, wrong: list[str]) -> None:
     """What left the shelf for orders of the month is what stands in them, good by good."""
     done = Order.objects.filter(
-        shop__place=place, status=Order.Status.HANDED_OVER, ended_at__gte=span.start, ended_at__lt=span.end
+        shop__place=place, status__in=TAKEN, ended_at__gte=span.start, ended_at__lt=span.end
     )
     wanted = _by_good(
         OrderLine.objects.filter(order__in=done, good__isnull=False)

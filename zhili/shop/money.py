@@ -50,7 +50,9 @@ def change_settings(*, by: User, place: str, resolution: str, **facts: Any) -> S
             "请写明决议，2 到 100 个字", field="resolution", hint="例如：2026年第3次村民代表会议。"
         )
     with transaction.atomic():
-        row = Settings.objects.select_for_update(no_key=True).filter(place=place).first() or Settings(place=place)
+        row = Settings.objects.select_for_update(no_key=True).filter(place=place).first() or Settings(
+            place=place
+        )
         before = {name: getattr(row, name) for name in facts}
         for name, value in facts.items():
             setattr(row, name, value)
@@ -112,7 +114,9 @@ def deposit(
         raise ShopError("日期还没有到", field="on", hint="请改成今天或以前。")
     key = id or uuid7()
     with transaction.atomic():
-        Fund.objects.select_for_update(no_key=True).get(pk=fund.pk)  # a double tap waits here and then finds the entry
+        Fund.objects.select_for_update(no_key=True).get(
+            pk=fund.pk
+        )  # a double tap waits here and then finds the entry
         known = FundEntry.objects.filter(pk=key).first()
         if known is not None:
             if (known.fund_id, known.fen, known.source) != (fund.pk, fen, source):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from zhili.audit.actions import record
 from zhili.common.clock import now
@@ -49,7 +49,11 @@ def make_reconciliation(*, by: User, place: str, month: str, note: str = "") -> 
         row = row or Reconciliation(place=place, month=month)
         row.figures, row.matches, row.digest = found, not found["differences"], digest_of(found)
         row.made_by, row.made_at, row.note = by, now(), note
-        row.save()
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError as error:
+            raise Conflict("这个月刚刚有人制了表", hint="请刷新后查看。") from error
         record("shop.reconcile", by=by, place=place, target=row, month=month, matches=row.matches)
     return row
 

@@ -48,7 +48,6 @@ def owed_to_shops(place: str) -> list[Owed]:
         Shop.objects.filter(place__in=[place, place[:9]]).exclude(kind=Shop.Kind.OWN).order_by("title")
     )
     done = Order.objects.filter(place=place, shop__in=shops, status=Order.Status.HANDED_OVER)
-    done = done.exclude(reversals__status="done")
     sums = {
         row["shop"]: row
         for row in done.values("shop").annotate(sum=Sum("points"), count=Count("pk")).order_by()

@@ -259,3 +259,18 @@ def test_a_fixed_value_is_not_divided_and_the_pot_is_not_overdrawn(shop: SimpleN
     floating_village(shop)
     answer = post(shop.cast.clerk, path, id=str(uuid7()), fen="785.01", paper="支-1", do="look")
     assert answer.status_code == 422 and "只有 785.00 元" in answer.content.decode()
+
+
+def test_a_township_keeps_a_fund_without_points(shop: SimpleNamespace):
+    """L-17: its shop is filled from its own money; points belong to the villages."""
+    township = shop.cast.township
+    fund = actions.open_fund(by=township, place="511702109", title="镇超市资金（演示）", basis="党委会议")
+    path = f"/desk/511702109/shop/funds/{fund.pk}/"
+    data = {"id": str(uuid7()), "fen": "100", "source": "财政", "paper": "收-1", "on": "2026-01-01"}
+    assert post(township, f"{path}deposit/", **data).status_code == 302
+    assert FundEntry.objects.get(fund=fund).ledger_points == 0
+    assert "100.00" in get(township, path) and "镇超市资金" in get(township, "/desk/511702109/shop/funds/")
+    for name in ("settings/", "queue/", f"{fund.pk}/floating/"):
+        assert browser(township).get(f"/desk/511702109/shop/funds/{name}").status_code == 404
+    for person in (shop.cast.clerk, shop.cast.supervisor, shop.cast.stranger_clerk):
+        assert browser(person).get(path).status_code == 404

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.cast import make_cast
 from zhili.common.errors import NotAllowed
 from zhili.common.hashing import digest
+from zhili.common.ids import uuid7
 from zhili.common.scope import set_scope
 from zhili.ledger.verify import verify
 from zhili.shop import actions
@@ -22,6 +23,7 @@ from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.matching import canonical, figures
 from zhili.shop.models import Order, Reconciliation, ReconciliationNote
 from zhili.shop.reconciling import due_months
+from zhili.shop.reversing import ask_back, decide_back
 from zhili.shop.tests.stage import SOAP, bought, open_for, ordered
 
 
@@ -106,6 +108,38 @@ def test_a_month_that_is_over_gives_the_same_figures_for_ever(shop: SimpleNamesp
     assert november["points"]["orders"] == 2 and november["funds"][0]["opening"] == 78500
 
 
+def taken_back(shop: SimpleNamespace, order: Order, pieces: int) -> None:
+    line = order.lines.get()
+    asked = ask_back(by=shop.cast.clerk, id=uuid7(), order=order, reason="扫错了卡", goods={line.pk: pieces})
+    decide_back(by=shop.cast.elder, asked=asked, agree=True)
+
+
+def test_an_order_taken_back_counts_in_its_own_month(shop: SimpleNamespace, clock):
+    """G-15, L-04: taken back in November: October stays as it was, November shows what came back, pieces and points."""
+    before = canonical(figures(shop.place, "2026-10"))
+    taken_back(shop, Order.objects.get(number=1), 1)
+    actions.hand_over(by=shop.cast.shopkeeper, order=shop.waiting)
+    taken_back(shop, Order.objects.get(pk=shop.waiting.pk), 1)
+    assert canonical(figures(shop.place, "2026-10")) == before
+    clock.move_to("2026-12-03 10:00:00+08:00")
+    november = figures(shop.place, "2026-11")
+    assert november["differences"] == []
+    soap = next(line for line in november["goods"] if line["code"] == "A01")
+    assert [soap[k] for k in ("opening", "in", "out", "back", "count", "closing")] == [15, 0, -1, 2, 0, 16]
+    points = november["points"]
+    assert [points[k] for k in ("orders", "order_points", "reversed", "redeemed", "closing")] == [
+        1,
+        250,
+        750,
+        -500,
+        19750,
+    ]
+    Order.objects.filter(number=1).update(status="handed_over")
+    assert any(
+        "退回了 5 分，和兑换单对不上" in text for text in figures(shop.place, "2026-11")["differences"]
+    )
+
+
 def test_two_signatures_then_published_for_good(shop: SimpleNamespace):
     """G-15: drawn up by the clerk, signed by the supervisor, open to all; figures never change, a note may be added."""
     row = made(shop)
@@ -173,8 +207,8 @@ TAMPER = [
     ("UPDATE shop_good SET value_fen = value_fen - 5 WHERE code = 'B01'", "“大米10斤”（B01）库存成本记"),
     ("UPDATE shop_fundaccount SET credits = credits + 100 WHERE kind = 'cash'", "结余记 786.00 元，按流水应是 785.00 元"),
     ("DELETE FROM shop_fundentry WHERE code = 'shrinkage'", "盘点的物品成本 4.00 元，资金账上是 0.00 元"),
-    ("UPDATE shop_order SET points = points + 100 WHERE channel = 'counter' AND number = 1", "是 6 分，台账里是 5 分"),
-    ("UPDATE shop_order SET status = 'cancelled' WHERE number = 1", "台账里是 5 分"),
+    ("UPDATE shop_order SET points = points + 100 WHERE number = 1", "是 6 分（已领取），台账里兑换 5 分"),
+    ("UPDATE shop_order SET status = 'cancelled' WHERE number = 1", "已取消），台账里兑换 5 分"),
     ("UPDATE shop_stockmove SET quantity = -1 WHERE kind = 'out' AND quantity = -2", "兑换单上 3块，出库 2块"),
     ("UPDATE shop_order SET status = 'expired', ended_at = made_at WHERE status = 'reserved'", "台账预留 2.5 分"),
     ("UPDATE ledger_account SET credits = credits + 100 WHERE kind = 'holder' AND purse = 'spend'", "各户兑换积分合计"),
@@ -217,7 +251,7 @@ def test_a_month_that_does_not_match_needs_a_word_and_is_published_with_it(shop:
     """G-15: hiding a difference would be worse; the reason stands beside it."""
     Order.objects.filter(number=1).update(points=600)
     row = made(shop)
-    assert not row.matches and row.figures["differences"] == ["兑换单 D-1 是 6 分，台账里是 5 分"]
+    assert not row.matches and row.figures["differences"] == ["兑换单 D-1 是 6 分（已领取），台账里兑换 5 分"]
     page = browser(shop.cast.supervisor).get(f"{shop.desk}2026-10/").content.decode()
     assert "有 1 处对不上" in page and "要写明原因" in page
     set_scope(["511702"])
