@@ -1,6 +1,6 @@
 """到货: one delivery note with several goods, paid from a fund or given in kind, and where it came from (G-15).
 
-Locks in this order, always (C-07): the fund's row, the goods by id, then the money accounts by the triggers.
+Locks in the order of ordering.py (C-07), with the fund's row before all of it: fund, goods by id, money accounts.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from zhili.common.ids import uuid7
 from zhili.common.periods import today
 from zhili.common.policy import may
 from zhili.people.models import User
+from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.models import Fund, Good, StockMove, Supplier
 
@@ -81,6 +82,7 @@ def stock_in(
     return move
 
 
+@busy_is_said
 def take_delivery(
     *, by: User, lines: Sequence[Arrived], fund: Fund, id: UUID, supplier: Supplier | None = None,
     donated_by: str = "", paper: str = "", on: date | None = None,

@@ -111,7 +111,6 @@ def edit_good(*, by: User, good: Good, **facts: Any) -> Good:
     return good
 
 
-@busy_is_said
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What was found of one good, and why it differs from the book (empty where it does not)."""
@@ -212,6 +211,7 @@ def _adjust(count: StockCount) -> None:
     StockMove.objects.bulk_create(moves)
 
 
+@busy_is_said
 def publish_prices(*, by: User, shop: Shop, period: str, points: Mapping[UUID, int]) -> PriceList:
     """价目表: freeze the prices of a period. points: good → hundredths for one unit. Raises ShopError, Conflict."""
     _must(by, "shop.manage", shop.place, "公布价目表")
