@@ -186,7 +186,7 @@ def _time(scheme: HonourScheme, code: str) -> Period:
     if time.end < scheme.resolved_on.replace(month=1, day=1):
         raise HonourError("这一期在决议以前，不能倒着评", field="period")
     book = in_force(scheme.place, time.end)
-    if book is not None and SIZES.index(book.settlement) > SIZES.index(time.kind):  # type: ignore[arg-type]
+    if book is not None and SIZES.index(book.settlement) > SIZES.index(time.kind):
         raise HonourError("积分细则结算的周期比这个荣誉的周期长，分不开算", field="period")
     hanging = Notice.objects.filter(
         place=scheme.place, status=Notice.Status.OPEN, period__in=codes_within(time)

@@ -6,6 +6,7 @@ same words stand on the page and on the paper: nothing is computed here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import path
 
 from zhili.audit.actions import record
@@ -192,8 +194,6 @@ def _poster(found: HonourList, scope: Scope) -> bytes:
 
 def rule_words(found: HonourList) -> str:
     """The rule as the pages say it (honours/rule_words.html)."""
-    from django.template.loader import render_to_string
-
     return render_to_string("honours/rule_words.html", {"scheme": found.scheme}).strip()
 
 
@@ -292,10 +292,10 @@ def goal_letter(request: HttpRequest, place: str, groupgoal: UUID) -> HttpRespon
     return answer(body, f"letter-{place}-goal.pdf")
 
 
-def _made(make: object) -> bytes:
+def _made(make: Callable[[], bytes]) -> bytes:
     """The bytes; a printer's refusal as a sentence of ours."""
     try:
-        return make()  # type: ignore[operator, no-any-return]
+        return make()
     except PrintError as error:
         raise ZhiliError(str(error)) from error
 
