@@ -112,6 +112,7 @@ ledger.carry_over          积分结转                       book      2
 ledger.close_period        结账                           book      2
 ledger.expire              积分到期                       book      2
 ledger.expire_announced    公告的积分到期入账             book      2
+ledger.expiry_off          取消公告的积分到期             book      2
 ledger.export              导出台账                       export    3
 ledger.export_balances     导出各户结余                   export    3
 ledger.lift_alarm          解除台账告警                   alarm     3

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ANNOUNCED: Final = "ledger.announce_expiry"
 DONE: Final = "ledger.expire_announced"
+OFF: Final = "ledger.expiry_off"
 KEPT_MAX: Final = 200
 
 
@@ -46,7 +47,9 @@ def announcements(place: str) -> list[Announcement]:
     rows = list(Entry.objects.filter(place=place, action=ANNOUNCED).order_by("-at", "-id")[:KEPT_MAX])
     targets = [f"expiry:{row.pk}" for row in rows]
     done = set(
-        Entry.objects.filter(place=place, action=DONE, target__in=targets).values_list("target", flat=True)
+        Entry.objects.filter(place=place, action__in=[DONE, OFF], target__in=targets).values_list(
+            "target", flat=True
+        )
     )
     return [
         Announcement(
@@ -122,6 +125,16 @@ def expire_announced(*, by: User | None, place: str, announcement: Announcement,
         count = posted.count if posted else 0
         record(DONE, by=by, place=place, target=f"expiry:{announcement.id}", count=count)
     return count
+
+
+def call_off(*, by: User | None, place: str, announcement: Announcement) -> None:
+    """What was announced does not happen (the fair day it hung on was not held): no point lapses; said in the trail."""
+    _may(by, place)
+    with transaction.atomic():
+        if any(one.id == announcement.id and not one.done for one in announcements(place)):
+            record(
+                OFF, by=by, place=place, target=f"expiry:{announcement.id}", on=announcement.on.isoformat()
+            )
 
 
 def _may(by: User | None, place: str) -> None:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet, Sum
 
 from zhili.common.periods import today
 from zhili.ledger.funding import village_accounts
-from zhili.shop.models import FundAccount, Good, Order, Price, PriceList, Shop, StockMove
+from zhili.shop.models import FairDay, FundAccount, Good, Order, Price, PriceList, Shop, StockMove
 from zhili.shop.money import SPEND, settings_of
 
 
@@ -104,3 +104,16 @@ def cover(place: str, *, value_fen: int | None = None) -> Cover:
     held = village_accounts(place, SPEND)
     value = settings_of(place).value_fen if value_fen is None else value_fen
     return Cover(sums.get("cash", 0), sums.get("goods", 0), held.get("holder", 0), value)
+
+
+def next_fair_day(place: str, since: date) -> FairDay | None:
+    """The next fair day that is planned for a village's households on or after a day; its own or the township's."""
+    rows = FairDay.objects.filter(place__in=[place, place[:9]], on__gte=since, status=FairDay.Status.PLANNED)
+    return rows.order_by("on", "place").first()
+
+
+def fair_day_on(place: str, day: date) -> FairDay | None:
+    """The fair day of that day, held or not; one that was held before one that was called off."""
+    rows = list(FairDay.objects.filter(place__in=[place, place[:9]], on=day))
+    rows.sort(key=lambda one: (one.status == FairDay.Status.DROPPED, one.status == FairDay.Status.PLANNED))
+    return rows[0] if rows else None

@@ -20,11 +20,14 @@ from zhili.ledger.announcing import Announcement, announce_expiry, announcements
 from zhili.ledger.lapsing import NOTICE_DAYS_MIN, due
 from zhili.notices.closing import open_period
 from zhili.people.models import User
-from zhili.rulebook.book import Expiry, RuleBook
+from zhili.rulebook.book import Expiry, Purse, RuleBook
 from zhili.rulebook.queries import in_force, parsed
 from zhili.rulebook.words import expiry_words
+from zhili.shop.models import FairDay
+from zhili.shop.queries import fair_day_on, next_fair_day
 
 DATED: Final = ("yearly", "years")
+AFTER_FAIR: Final = "after_redemption"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,21 @@ class Plan:
     holders: int
     points: int
     said: Announcement | None
+    fair: FairDay | None = None
 
     @property
     def ripe(self) -> bool:
-        return self.said is not None and self.on <= today()
+        """Its day has come; what a fair day leaves over lapses once the fair day was held and counted."""
+        held = self.fair is None or self.fair.status == FairDay.Status.CLOSED
+        return self.said is not None and self.on <= today() and held
+
+    @property
+    def dead(self) -> bool:
+        """Announced for a fair day that is not held any more."""
+        if self.said is None or self.fair is None:
+            return False
+        gone = self.fair.status == FairDay.Status.DROPPED
+        return gone or (self.on <= today() and self.fair.status == FairDay.Status.PLANNED)
 
 
 def plans(place: str, on: date | None = None) -> list[Plan]:
@@ -60,9 +74,11 @@ def plans(place: str, on: date | None = None) -> list[Plan]:
     waiting = {one.purse: one for one in announcements(place) if not one.done}
     found = []
     for purse in book.purses:
+        said = waiting.get(purse.code)
+        if purse.expiry is not None and purse.expiry.policy == AFTER_FAIR:
+            found += _after_fair(place, purse, said)
         if purse.expiry is None or purse.expiry.policy not in DATED:
             continue
-        said = waiting.get(purse.code)
         day = said.on if said else _day(purse.title, purse.expiry, on)
         until = said.earned_until if said else earned_until(book, purse.expiry, day)
         lines = due(place, purse.code, until)
@@ -71,6 +87,21 @@ def plans(place: str, on: date | None = None) -> list[Plan]:
             Plan(purse.code, purse.title, expiry_words(purse.expiry), day, until, len(lines), total, said)
         )
     return found
+
+
+def _after_fair(place: str, purse: Purse, said: Announcement | None) -> list[Plan]:
+    """What the next fair day leaves over lapses on the day after it, if that fair day is planned far enough ahead."""
+    if said is not None:
+        fair = fair_day_on(place, said.earned_until)
+    else:
+        fair = next_fair_day(place, today() + timedelta(days=NOTICE_DAYS_MIN - 1))
+    if fair is None:
+        return []
+    lines = due(place, purse.code, fair.on)
+    total = sum(line.points for line in lines)
+    words = expiry_words(purse.expiry) if purse.expiry else ""
+    day = fair.on + timedelta(days=1)
+    return [Plan(purse.code, purse.title, words, day, fair.on, len(lines), total, said, fair)]
 
 
 def _day(title: str, expiry: Expiry, asked: date | None) -> date:

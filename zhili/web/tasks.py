@@ -7,6 +7,7 @@ from typing import Final
 
 from zhili.common.daily import daily
 from zhili.common.scope import EVERYWHERE, scoped
+from zhili.ledger.announcing import call_off
 from zhili.ledger.lapsing import NOTICE_DAYS_MIN
 from zhili.places.models import Place
 from zhili.rulebook.models import RuleBook
@@ -26,7 +27,9 @@ def villages() -> list[str]:
 def lapse_points(place: str, day: date) -> None:
     """Post what was announced and is due; announce what the rule book lets lapse in a month."""
     for plan in plans(place):
-        if plan.ripe:
+        if plan.dead and plan.said is not None:
+            call_off(by=None, place=place, announcement=plan.said)
+        elif plan.ripe:
             lapse(by=None, place=place, plan=plan)
         elif plan.said is None and plan.points > 0 and plan.on - day <= AHEAD:
             announce(by=None, place=place, plan=plan)
