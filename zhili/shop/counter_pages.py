@@ -87,7 +87,7 @@ def visit_page(request: HttpRequest, counter: Counter, household: UUID) -> HttpR
         return _goods(request, counter, typed)
     typed, step = typed_from(counter, home, request.POST), request.POST.get("step", "")
     if step == "aside":
-        put_aside(request, typed)
+        put_aside(request, counter, typed)
         messages.success(request, f"{home.code} 户先放在一边，可以叫下一位了。单子留着，随时接着办。")
         return redirect(counter.url("counter"))
     if step == "change":
@@ -277,7 +277,7 @@ def _order(counter: Counter, key: UUID) -> Order:
 
 
 def _aside_url(counter: Counter, one: dict[str, Any]) -> str:
-    return f"{counter.url('counter_visit', one['household'])}?{urlencode({'id': one['id']})}"
+    return f"{counter.url('counter_visit', one['household'])}?{urlencode({'id': one['id'], 'shop': one['shop']})}"
 
 
 def _steps(counter: Counter, context: dict[str, Any], now: int) -> dict[str, Any]:

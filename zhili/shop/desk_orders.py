@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
@@ -169,7 +169,7 @@ def _count(text: str) -> int:
 
 
 @requires("shop.see")
-def signature(request: HttpRequest, place: str, order: UUID) -> HttpResponse | FileResponse:
+def signature(request: HttpRequest, place: str, order: UUID) -> HttpResponse:
     """The photo of the signed slip: for who serves and who watches."""
     user = at(request, place)
     found = _order(user, place, order)

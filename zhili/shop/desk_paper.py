@@ -79,7 +79,7 @@ def _photo(request: HttpRequest, counter: Counter) -> str:
     upload = request.FILES.get("photo")
     if upload is not None:
         try:
-            return keep(counter.user, upload)  # type: ignore[arg-type]
+            return keep(counter.user, upload)
         except ZhiliError as refused:
             messages.warning(request, str(refused))
     return next(iter(present(counter.user, [request.POST.get("kept", "")])), "")

@@ -52,8 +52,8 @@ class ProofForm(forms.Form):
         if upload:
             try:
                 data["kept"] = keep(self.by, upload)
-                self.data = self.data.copy()
-                self.data["kept"] = data["kept"]
+                typed: Any = self.data
+                self.data = {**typed.dict(), "kept": data["kept"]}
             except ZhiliError as error:
                 self.add_error("signature", str(error))
         return data

@@ -62,12 +62,16 @@ class Counter:
 
 
 def counter_at(request: HttpRequest, place: str, face: str) -> Counter:
-    """The counter of a place. ?shop= chooses among several and is remembered. Raises NotFound for who does not serve."""
+    """The counter of a place. ?shop= chooses among several and is remembered; a form carries its own.
+
+    Raises NotFound for who does not serve here.
+    """
     user = person_of(request)
     if not may(user, "shop.serve", place):
         raise NotFound("没有这一页。")
     shops = [one for one in shops_for(place) if may(user, "shop.serve", one.place)]
-    asked = request.GET.get("shop", "") or str(request.session.get("counter_shop", ""))
+    kept = str(request.session.get("counter_shop", ""))
+    asked = request.POST.get("shop", "") or request.GET.get("shop", "") or kept
     shop = next((one for one in shops if str(one.pk) == asked), shops[0] if shops else None)
     if shop is not None and request.GET.get("shop") == str(shop.pk):
         request.session["counter_shop"] = str(shop.pk)
@@ -81,7 +85,7 @@ def running_fair(shop: Shop) -> FairDay | None:
 
 def visit_url(counter: Counter, household: Household) -> str:
     """Where a visit begins; its key is in the address, so that looking again is the same visit."""
-    return f"{counter.url('counter_visit', household.pk)}?{urlencode({'id': uuid7()})}"
+    return f"{counter.url('counter_visit', household.pk)}?{urlencode({'id': str(uuid7())})}"
 
 
 # ------------------------------------------------------------------------------------------------------ the card
@@ -286,10 +290,11 @@ def aside(request: HttpRequest) -> list[dict[str, Any]]:
     return kept if isinstance(kept, list) else []
 
 
-def put_aside(request: HttpRequest, typed: Typed) -> None:
+def put_aside(request: HttpRequest, counter: Counter, typed: Typed) -> None:
     """Keep what was typed, without any secret, so that the queue goes on."""
     rest = [one for one in aside(request) if one["id"] != str(typed.id)]
     one = {"id": str(typed.id), "household": str(typed.household.pk), "code": typed.household.code,
+           "shop": str(counter.shop.pk) if counter.shop else "",
            "fields": dict(typed.hidden), "kinds": len(typed.wanted)}  # fmt: skip
     request.session["counter_aside"] = [*rest, one][-ASIDE_MAX:]
 

@@ -119,9 +119,14 @@ def four_actions(user: User) -> list[Action]:
 
 def work_of(user: User, place: str) -> list[Work]:
     """What waits for this person in a role; nothing for who has none."""
-    if not place or not user.has_role(*navigation.VILLAGE_WORK, place=place):
+    serves = bool(place) and user.has_role(*navigation.SERVES, place=place)
+    if not place or not (serves or user.has_role(*navigation.VILLAGE_WORK, place=place)):
         return []
     work = []
+    if serves and (url := _url("m_counter")):
+        work.append(Work("柜台", "扫卡兑换，凭取货码领取", url, "building-store"))
+    if serves and (url := _url("m_fairs")):
+        work.append(Work("兑换日", "取号、叫号、结单", url, "calendar"))
     if user.has_role(*FIELD_ROLES, place=place) and (url := _url("m_field")):
         work.append(Work("现场登记", "扫卡或输户编号，替人报", url, "scan"))
     counts = waiting_counts(place)
