@@ -8,7 +8,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -177,16 +177,22 @@ def _text(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as pack:
             return "\n".join(name + "\n" + _text(pack.read(name)) for name in pack.namelist())
     if data.startswith(b"%PDF"):
-        import pypdf
-
-        reader = pypdf.PdfReader(io.BytesIO(data))
-        return "\n".join([str(dict(reader.metadata or {})), *(page.extract_text() for page in reader.pages)])
+        return _pdf_text(data)
     if data.startswith((b"\x89PNG", b"\xff\xd8")):
         return data.decode("latin-1")
     text = data.decode("utf-8", "replace")
     if text.startswith(("{", "[")) and "\\u" in text:
         text = json.dumps(json.loads(text), ensure_ascii=False)
     return unquote(text) if "%" in text else text
+
+
+@lru_cache(maxsize=256)
+def _pdf_text(data: bytes) -> str:
+    """Slow to read, and one paper comes to many roles byte by byte the same."""
+    import pypdf
+
+    reader = pypdf.PdfReader(io.BytesIO(data))
+    return "\n".join([str(dict(reader.metadata or {})), *(page.extract_text() for page in reader.pages)])
 
 
 _CHANGING = (

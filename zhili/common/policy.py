@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -10,7 +11,7 @@ from typing import Any, Final
 import rules
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.module_loading import import_string
 
 from zhili.common.clock import now
@@ -25,6 +26,7 @@ SUPPORT_SEES: Final = frozenset(
         "people.see_household", "people.see_households", "people.see_roles", "rulebook.see", "shop.see",
     }
 )  # fmt: skip
+_FILE: Final = re.compile(r"\.[a-z]{2,5}\Z")
 PROVED_AT: Final = "proved_at"
 """Session key: when this person last proved who they are (seconds since 1970)."""
 
@@ -52,13 +54,20 @@ def _declare(name: str, check: Callable[[HttpRequest], HttpResponse | None]) -> 
     def decorate(view: View) -> View:
         @wraps(view)
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            refused = check(request)
+            refused = check(request) or _only_fetched(request)
             return refused if refused is not None else view(request, *args, **kwargs)
 
         inner.policy = Policy(name)  # type: ignore[attr-defined]
         return inner
 
     return decorate
+
+
+def _only_fetched(request: HttpRequest) -> HttpResponse | None:
+    """A paper, a sheet or a picture is fetched; nothing is ever sent to it (405)."""
+    if request.method in ("GET", "HEAD") or not _FILE.search(request.path):
+        return None
+    return HttpResponseNotAllowed(["GET", "HEAD"])
 
 
 def _signed_in(request: HttpRequest) -> HttpResponse | None:
