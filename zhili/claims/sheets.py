@@ -12,7 +12,7 @@ from typing import Final
 
 import rules
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max, Q, QuerySet
 
 from zhili.audit.actions import record
@@ -21,7 +21,7 @@ from zhili.claims.errors import ClaimError
 from zhili.claims.models import Claim, Sheet, SheetPhoto, SheetRow
 from zhili.claims.photos import discard, store_photos
 from zhili.claims.sheet_reading import ROWS_MAX, Checked, Typed, read_sheet, total_of
-from zhili.claims.submitting import lock_village, submit_many
+from zhili.claims.submitting import submit_many
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed, NotFound
 from zhili.common.periods import parse_code
@@ -96,7 +96,7 @@ def print_sheets(
         raise ClaimError("名单里有不是本村的户，或已不在册的户", hint="请重新选择。")
     if not households and blank < 1:
         raise ClaimError("没有要打印的户", hint="请先选一户、一组，或写要几张空白表。")
-    lock_village(place)
+    _lock_numbers(place)
     kind = Sheet.Kind.SCORING if group else Sheet.Kind.HOUSEHOLD
     waiting = Sheet.objects.filter(place=place, kind=kind, period=period, status=Sheet.Status.PRINTED)
     out = {
@@ -309,6 +309,12 @@ def void_sheet(*, by: User, sheet: Sheet) -> Sheet:
     sheet.save(update_fields=["status"])
     record("claims.sheet_void", by=by, place=sheet.place, target=sheet)
     return sheet
+
+
+def _lock_numbers(place: str) -> None:
+    """Sheets are numbered one after another; a lock of their own, so that claims go on while paper is being drawn."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"sheets:{place}"])
 
 
 def _locked(sheet: Sheet) -> Sheet:

@@ -58,6 +58,7 @@ import zhili.web.accounts
 import zhili.web.cards_paper
 import zhili.web.claim_paper
 import zhili.web.consent_paper
+import zhili.web.delegation_paper
 import zhili.web.desk
 import zhili.web.expiry
 import zhili.web.home
@@ -69,6 +70,7 @@ import zhili.web.open
 import zhili.web.order_paper
 import zhili.web.passbook_paper
 import zhili.web.phone
+import zhili.web.poll_paper
 import zhili.web.privacy_paper
 import zhili.web.promises
 import zhili.web.rulebook_paper
@@ -116,6 +118,8 @@ desk_pages: Pages = [
     *zhili.web.sheet_paper.urlpatterns,
     *zhili.claims.desk_sheets.urlpatterns,
     *zhili.web.cards_paper.urlpatterns,
+    *zhili.web.delegation_paper.desk_urlpatterns,
+    *zhili.web.poll_paper.urlpatterns,
     *zhili.web.shop_paper.desk_urlpatterns,
     *zhili.notices.desk.urlpatterns,
     *zhili.web.notice_telling.urlpatterns,
@@ -156,6 +160,7 @@ desk_pages: Pages = [
 desk_pages += selfcheck_page.urlpatterns
 open_pages: Pages = [
     *zhili.web.shop_paper.open_urlpatterns,
+    *zhili.web.delegation_paper.open_urlpatterns,
     *zhili.places.open.urlpatterns,
     *zhili.shop.fair_pages.open_urlpatterns,
     *zhili.notices.open.urlpatterns,
