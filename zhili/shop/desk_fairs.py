@@ -19,12 +19,12 @@ from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import today
 from zhili.common.policy import may, requires
 from zhili.people.models import Household, User
-from zhili.people.queries import groups_of
+from zhili.people.queries import find_by_card, groups_of
 from zhili.shop.access import access_fair_day, access_poll
-from zhili.shop.actions import cancel_fair_day, close_poll, open_poll, plan_fair_day
+from zhili.shop.actions import answer_poll, cancel_fair_day, close_poll, open_poll, plan_fair_day
 from zhili.shop.desk import address, at, rights, shop_at
 from zhili.shop.fairs import poll_result, tally_of, tally_words
-from zhili.shop.forms import FairForm, PollForm, ReasonForm
+from zhili.shop.forms import AnswerForm, FairForm, PollForm, ReasonForm
 from zhili.shop.looking import polls_of, shops_at
 from zhili.shop.models import FairDay, Poll
 
@@ -204,7 +204,13 @@ def poll(request: HttpRequest, place: str, poll: UUID) -> HttpResponse:
     if found.place != place:
         raise NotFound("没有这次征询。")
     may_manage = may(user, "shop.manage", place)
-    if request.method == "POST":
+    may_answer = found.is_open and len(place) == 12 and user.has_role("clerk", place=place)
+    keyed = request.POST.get("do") == "answer"
+    form = AnswerForm(request.POST if keyed else None, options=found.options)
+    if keyed and form.is_valid():
+        if _answer(request, user, found, form):
+            return redirect("desk_poll", place, found.pk)
+    elif request.method == "POST" and not keyed:
         close_poll(by=user, poll=found)
         messages.success(request, "征询提前截止了。")
         return redirect("desk_poll", place, found.pk)
@@ -215,9 +221,25 @@ def poll(request: HttpRequest, place: str, poll: UUID) -> HttpResponse:
         "place": place, "poll": found, "result": result, "households": households, "may_manage": may_manage,
         "most": max([number for _, number in result] or [0]) or 1, "day": today(),
         "sentence": poll_sentence(found, result, households, open_now),
+        "form": form, "may_answer": may_answer,
         "shares": [(title, number, number * 100 // households if households else 0) for title, number in result],
     }  # fmt: skip
-    return render(request, "shop/desk_poll.html", context)
+    return render(request, "shop/desk_poll.html", context, status=422 if form.errors else 200)
+
+
+def _answer(request: HttpRequest, user: User, poll: Poll, form: AnswerForm) -> bool:
+    """The clerk keys in what a household said; its newest answer counts."""
+    household = find_by_card(poll.place, form.cleaned_data["household"])
+    if household is None:
+        form.add_error("household", "没有找到这一户，请核对户编号。")
+        return False
+    try:
+        answer_poll(by=user, poll=poll, household=household, chosen=form.cleaned_data["chosen"])
+    except ZhiliError as error:
+        show_error(form, error)
+        return False
+    messages.success(request, f"记下了 {household.code} 户的选择。再选一次，以后一次为准。")
+    return True
 
 
 urlpatterns = [

@@ -395,6 +395,20 @@ class PollForm(forms.Form):
     closes_on = forms.DateField(label="问到哪一天", widget=DayInput())
 
 
+class AnswerForm(forms.Form):
+    """What a household without a phone wants, said at the desk or on paper (U-38)."""
+
+    household = forms.CharField(
+        label="户编号", max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    chosen = forms.MultipleChoiceField(label="想要哪几种", widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, options: Sequence[Mapping[str, str]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        choices = [(one["code"], one["title"]) for one in options]
+        self.fields["chosen"].choices = choices  # type: ignore[attr-defined]
+
+
 class ReasonForm(forms.Form):
     """Why something is called off."""
 

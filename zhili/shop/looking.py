@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from zhili.common.periods import Period, next_period, parse_code, period_of, today
+from zhili.notices.queries import Duty
 from zhili.places.queries import villages_under
 from zhili.shop.models import (
     FairDay,
@@ -70,10 +71,8 @@ class ShopState:
     slow: int = 0
     list_now: PriceList | None = None
     list_next: PriceList | None = None
-    list_ends: date | None = None
     count: StockCount | None = None
     fair: FairDay | None = None
-    last_count: date | None = None
     unpriced: int = 0
 
 
@@ -86,27 +85,22 @@ def states(shops: Sequence[Shop]) -> list[ShopState]:
     ):
         one = found[row["shop"]]
         one.goods, one.value_fen, one.low = row["goods"], row["value"] or 0, row["low"]
-    for row in slow_goods(list(shops)).values("shop").annotate(n=Count("pk")):
-        found[row["shop"]].slow = row["n"]
+    for tired in slow_goods(list(shops)).order_by().values("shop").annotate(n=Count("pk")):
+        found[tired["shop"]].slow = tired["n"]
     waiting = Order.objects.filter(shop__in=found, status=Order.Status.RESERVED).order_by().values("shop")
-    for row in waiting.annotate(n=Count("pk")):
-        found[row["shop"]].waiting = row["n"]
-    for row in PriceList.objects.filter(shop__in=found, ends__gte=day).order_by("starts"):
-        one = found[row.shop_id]
-        if row.starts <= day:
-            one.list_now = row
+    for ordered in waiting.annotate(n=Count("pk")):
+        found[ordered["shop"]].waiting = ordered["n"]
+    for listed in PriceList.objects.filter(shop__in=found, ends__gte=day).order_by("starts"):
+        one = found[listed.shop_id]
+        if listed.starts <= day:
+            one.list_now = listed
         elif one.list_next is None:
-            one.list_next = row
-        one.list_ends = row.ends
-    for row in StockCount.objects.filter(shop__in=found).order_by("at"):
-        one = found[row.shop_id]
-        if row.status == StockCount.Status.WAITING:
-            one.count = row
-        elif row.status == StockCount.Status.SIGNED:
-            one.last_count = row.at.date()
+            one.list_next = listed
+    for sheet in StockCount.objects.filter(shop__in=found, status=StockCount.Status.WAITING):
+        found[sheet.shop_id].count = sheet
     live = [FairDay.Status.PLANNED, FairDay.Status.OPEN]
-    for row in FairDay.objects.filter(shop__in=found, status__in=live, on__gte=day).order_by("-on"):
-        found[row.shop_id].fair = row
+    for fair in FairDay.objects.filter(shop__in=found, status__in=live, on__gte=day).order_by("-on"):
+        found[fair.shop_id].fair = fair
     _count_unpriced(found)
     return list(found.values())
 
@@ -117,6 +111,32 @@ def _count_unpriced(found: dict[UUID, ShopState]) -> None:
     rows = Good.objects.filter(shop__in=lists.values(), active=True, stock__gt=0).exclude(pk__in=priced)
     for row in rows.order_by().values("shop").annotate(n=Count("pk")):
         found[row["shop"]].unpriced = row["n"]
+
+
+def shelf_duties(place: str) -> list[Duty]:
+    """For the today page: a sheet that waits, a price list that ends, a fair day that is near. Four statements."""
+    day, shops = today(), {shop.pk: shop for shop in Shop.objects.filter(place=place, closed_on=None)}
+    if not shops:
+        return []
+    found = [
+        Duty("shop_counts", f"“{shops[key]}”的盘点单等签字，签了库存才改", "监督委员", None, False)
+        for key in StockCount.objects.filter(shop__in=shops, status=StockCount.Status.WAITING).values_list(
+            "shop", flat=True
+        )
+    ]
+    ends: dict[UUID, date] = {}
+    for key, last in PriceList.objects.filter(shop__in=shops, ends__gte=day).values_list("shop", "ends"):
+        ends[key] = max(last, ends.get(key, last))
+    for key, shop in shops.items():
+        if shop.keeps_stock and key in ends and (ends[key] - day).days <= SOON_DAYS:
+            found.append(
+                Duty("shop_prices", f"“{shop}”的价目表快到期，请公布下一期", "村文书", ends[key], False)
+            )
+    for fair in FairDay.objects.filter(
+        shop__in=shops, status=FairDay.Status.PLANNED, on__lte=day + timedelta(days=3), on__gte=day
+    ):
+        found.append(Duty("shop_fairs", f"“{shops[fair.shop_id]}”{fair}", "店员、村文书", fair.on, False))
+    return found
 
 
 def due_of(one: ShopState, *, may_stock: bool, may_manage: bool, may_sign: bool) -> list[Due]:

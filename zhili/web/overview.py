@@ -21,6 +21,7 @@ from zhili.notices.queries import Duty, due_today
 from zhili.people.models import Household, User
 from zhili.privacy.queries import duties as privacy_duties
 from zhili.shop.duties import shop_duties
+from zhili.shop.looking import shelf_duties
 from zhili.web import navigation
 from zhili.web.charts import Chart, moment
 
@@ -31,7 +32,8 @@ DUTY_PAGES = {
     "notice": "desk_notices", "close": "desk_notices", "open": "desk_notices", "rulebook": "desk_rulebooks",
     "acknowledge": "desk_objections", "answer": "desk_objections", "privacy": "desk_privacy_requests",
     "ledger": "desk_ledger_check", "shop_budget": "desk_shop_budget", "shop_books": "desk_reconciliations",
-    "shop_flags": "desk_shop_flags",
+    "shop_flags": "desk_shop_flags", "shop_counts": "desk_shop_counts", "shop_prices": "desk_prices",
+    "shop_fairs": "desk_fairs",
 }  # fmt: skip
 
 
@@ -80,10 +82,10 @@ def _alarms(place: str) -> list[Duty]:
 
 
 def _shop(place: str, user: User) -> list[Duty]:
-    """The shop's money: for who keeps the books and who watches over them; patterns for the watchers alone."""
+    """The shop's shelf and money: for who keeps the books and who watches over them; patterns for the watchers alone."""
     if len(place) != 12 or not may(user, "shop.books", place):
         return []
-    return shop_duties(place, watcher=may(user, "shop.flags", place))
+    return [*shelf_duties(place), *shop_duties(place, watcher=may(user, "shop.flags", place))]
 
 
 def _owed(duty: Duty, place: str, day: date, user: User) -> Owed:

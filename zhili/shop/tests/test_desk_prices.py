@@ -315,3 +315,45 @@ def test_two_lists_over_the_same_days_are_one(shop: SimpleNamespace):
     """A quarter over a month that has its list, from a program."""
     with pytest.raises(Conflict, match="不再改"):
         actions.publish_prices(by=shop.cast.clerk, shop=shop.shop, period="2026-Q4", points={shop.soap.pk: 1})
+
+
+def test_the_clerk_keys_in_what_households_without_a_phone_want(shop: SimpleNamespace):
+    """U-38: nothing is only online; one answer per household, the newest counts; others do not key in."""
+    cast, client = shop.cast, browser(shop.cast.clerk)
+    client.post(f"{shop.desk}/{shop.shop.pk}/polls/new/", asked())
+    row = Poll.objects.get()
+    url = f"{shop.desk}/polls/{row.pk}/"
+    for chosen in (["1"], ["2", "3"]):
+        answer = client.post(url, {"do": "answer", "household": "1002", "chosen": chosen}, follow=True)
+        assert "记下了 1002 户的选择" in text_of(answer)
+    assert row.answers.get().chosen == ["2", "3"]
+    for wrong, words in (
+        ({"household": "9999", "chosen": ["1"]}, "没有找到这一户"),
+        ({"household": "1002", "chosen": ["1", "2", "3"]}, "请选 1 到 2 种"),
+        ({"household": "1002", "chosen": ["8"]}, "想要哪几种"),
+        ({"household": "", "chosen": []}, "户编号"),
+    ):
+        answer = client.post(url, {"do": "answer"} | wrong)
+        assert answer.status_code == 422 and words in text_of(answer)
+    assert row.answers.count() == 1 and Poll.objects.get().is_open
+    for who in ("supervisor", "elder"):
+        assert "替没有手机的户选" not in text_of(browser(getattr(cast, who)).get(url))
+        browser(getattr(cast, who)).post(url, {"do": "answer", "household": "1001", "chosen": ["1"]})
+    assert row.answers.count() == 1
+
+
+def test_the_today_page_says_what_the_shelf_asks(shop: SimpleNamespace):
+    """A sheet to sign, a list that ends, a fair day near: on the village's own list of duties, with links."""
+    cast = shop.cast
+    actions.ask_count(by=cast.shopkeeper, shop=shop.shop, counted=[actions.Counted(shop.soap, 20)])
+    actions.plan_fair_day(
+        by=cast.clerk, shop=shop.shop, on=date(2026, 11, 27), opens_at=time(8), closes_at=time(11)
+    )
+    for who in ("clerk", "supervisor"):
+        page = text_of(browser(getattr(cast, who)).get(f"/desk/{shop.place}/"))
+        assert (
+            "盘点单等签字" in page
+            and "价目表快到期" in page
+            and "11月27日兑换日" in page
+            and f"{shop.desk}/counts/" in page
+        )
