@@ -21,11 +21,17 @@ PUBLIC: Final = ("consultation", "adopted", "filed", "in_force", "superseded")
 
 def in_force(place: str, on: date) -> RuleBook | None:
     """The one book that binds `place` on `on` (a superseded one for its own days), or None."""
-    return (
-        RuleBook.objects.filter(place=place, status__in=["in_force", "superseded"], valid_from__lte=on)
-        .filter(Q(valid_to=None) | Q(valid_to__gt=on))
-        .first()
-    )
+    return _binding(place, on).first()
+
+
+def settlement_on(place: str, on: date) -> str | None:
+    """The settlement period of the book that binds `place` on `on`, without reading the book."""
+    return _binding(place, on).values_list("settlement", flat=True).first()
+
+
+def _binding(place: str, on: date) -> QuerySet[RuleBook]:
+    rows = RuleBook.objects.filter(place=place, status__in=["in_force", "superseded"], valid_from__lte=on)
+    return rows.filter(Q(valid_to=None) | Q(valid_to__gt=on))
 
 
 def parsed(row: RuleBook) -> book_module.RuleBook:

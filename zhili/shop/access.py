@@ -84,8 +84,8 @@ def orders(user: User, obj: Household | None = None) -> bool:
         return bool(user.home_place) or user.has_role(Role.CLERK)
     return (
         (user.resident is not None and user.resident.household_id == obj.pk)
-        or active_delegation(user, obj, "redeem") is not None
         or user.has_role(Role.CLERK, Role.SHOPKEEPER, place=obj.place)
+        or active_delegation(user, obj, "redeem") is not None
     )
 
 

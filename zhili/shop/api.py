@@ -40,6 +40,7 @@ from zhili.shop.models import Order, OrderLine, Shop
 from zhili.shop.money import SPEND
 from zhili.shop.queries import find_waiting, offers, shops_for
 from zhili.shop.wishes import LINES_MAX, QUANTITY_MAX
+from zhili.shop.writing import is_new
 
 router = Router(tags=["积分超市"])
 Card = Annotated[Line, Field(min_length=1, max_length=300)]
@@ -219,8 +220,9 @@ def _wanted(body: OrderIn) -> list[actions.Wanted]:
     ]  # fmt: skip
 
 
-def _answer(order: Order, known: bool) -> Any:
-    return Status(200 if known else 201, order_row(order, list(order.lines.order_by("good_id"))))
+def _answer(order: Order) -> Any:
+    lines = sorted(order.lines.all(), key=lambda one: str(one.good_id))
+    return Status(201 if is_new(order) else 200, order_row(order, lines))
 
 
 @router.post(
@@ -232,10 +234,9 @@ def _answer(order: Order, known: bool) -> Any:
 def redeem(request: HttpRequest, place: PlaceCode, body: OrderIn) -> Any:
     """Goods over the table and points off the card, in one step and once. Above the village's cap: at the page."""
     by = _serves(request, place)
-    known = Order.objects.filter(pk=body.id).exists()
     order = actions.redeem(by=by, id=body.id, shop=_shop(place, body.shop), wanted=_wanted(body),
                            household=_household(place, body.household))  # fmt: skip
-    return _answer(order, known)
+    return _answer(order)
 
 
 @router.post(
@@ -247,10 +248,9 @@ def redeem(request: HttpRequest, place: PlaceCode, body: OrderIn) -> Any:
 def reserve(request: HttpRequest, place: PlaceCode, body: OrderIn) -> Any:
     """Set goods and points aside; they come back by themselves where nobody collects them."""
     by: Any = request.user
-    known = Order.objects.filter(pk=body.id).exists()
     order = actions.reserve(by=by, id=body.id, shop=_shop(place, body.shop), wanted=_wanted(body),
                             household=_household(place, body.household))  # fmt: skip
-    return _answer(order, known)
+    return _answer(order)
 
 
 class OrderFilter(Schema):

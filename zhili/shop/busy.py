@@ -6,16 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 
 from zhili.common.busy import BUSY, BUSY_HINT, waited_in_vain
 from zhili.shop.errors import Conflict
 
 Made = TypeVar("Made")
-
-
-class SameMoment(Exception):
-    """The same key was written by another process between our look and our writing."""
 
 
 def busy_is_said(act: Callable[..., Made]) -> Callable[..., Made]:
@@ -26,8 +22,14 @@ def busy_is_said(act: Callable[..., Made]) -> Callable[..., Made]:
         try:
             try:
                 return act(*args, **facts)
-            except SameMoment:  # it is there now: the same answer, or that the key is used
-                return act(*args, **facts)
+            except IntegrityError as error:
+                if "shop_order_pkey" in str(
+                    error
+                ):  # written by another process between our look and our writing
+                    return act(*args, **facts)
+                if "order_code_once" in str(error):  # one pick-up code in a million
+                    raise Conflict(BUSY, hint=BUSY_HINT, word="busy") from error
+                raise
         except OperationalError as error:
             if not waited_in_vain(error):
                 raise
@@ -36,4 +38,4 @@ def busy_is_said(act: Callable[..., Made]) -> Callable[..., Made]:
     return inner
 
 
-__all__ = ["BUSY", "BUSY_HINT", "SameMoment", "busy_is_said"]
+__all__ = ["busy_is_said"]

@@ -232,11 +232,9 @@ def _cash_out(id: UUID, owner: UUID, points: int, fen: int, day: date, by: User)
 
 def period_for(place: str, day: date) -> str:
     """The village's open period that takes an entry of `day`: its rule book's settlement, months without one."""
-    from zhili.rulebook.queries import in_force, parsed
+    from zhili.rulebook.queries import settlement_on
 
-    row = in_force(place, day)
-    kind = parsed(row).settlement if row is not None else "month"
-    return open_period(place, period_of(day, kind).code)
+    return open_period(place, period_of(day, settlement_on(place, day) or "month").code)
 
 
 def _must(by: User, place: str) -> None:

@@ -26,7 +26,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from zhili.audit.actions import record
@@ -38,13 +38,14 @@ from zhili.ledger import actions as ledger
 from zhili.people.household_actions import lock_open
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import active_delegation
-from zhili.shop.busy import BUSY, BUSY_HINT, SameMoment, busy_is_said
+from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.fairs import served
 from zhili.shop.models import FairDay, Good, Order, OrderLine, Shop, StockMove
 from zhili.shop.money import SPEND, period_for, settings_of
 from zhili.shop.proofs import NO_PROOF, Proof, check_proof
 from zhili.shop.wishes import PricedLine, Wanted, check_quota, check_window, priced
+from zhili.shop.writing import write_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def reserve(
             order.transfer, place=order.place, owner=order.owner, amount=order.points, by=by,
             period=period_for(order.place, order.on), occurred_on=order.on, cause=_cause(order), purse=SPEND,
         )  # fmt: skip
-        _keep(order, lines)
+        write_order(order, _lines_of(order, lines), [])
         record("shop.reserve", by=by, place=order.place, target=order, points=order.points,
                on_behalf_of=order.on_behalf_of_id)  # fmt: skip
     return order
@@ -138,8 +139,9 @@ def redeem(
         ledger.post(
             [transfer], place=order.place, by=by, period=period_for(order.place, order.on), note="兑换"
         )
-        _keep(order, lines)
-        _goods_out(order, lines, by)
+        rows = _lines_of(order, lines)
+        write_order(order, rows, _moves_of(order, rows, by))
+        _number_done(order)
         record(
             "shop.redeem", by=by, place=order.place, target=order, points=order.points, proxy=order.is_proxy
         )
@@ -166,7 +168,8 @@ def hand_over(*, by: User, order: Order, visit: Visit | None = None) -> Order:
         ledger.settle([order.transfer], place=order.place, by=by, period=period_for(order.place, today()),
                       occurred_on=today())  # fmt: skip
         order.save()
-        _goods_out(order, lines, by)
+        StockMove.objects.bulk_create(_moves_of(order, lines, by))
+        _number_done(order)
         record(
             "shop.hand_over",
             by=by,
@@ -219,7 +222,7 @@ def _give_up(orders: Sequence[Order], status: str, by: User | None, reason: str)
 
 
 def _known(id: UUID, body: str) -> Order | None:
-    found = Order.objects.select_related("shop", "household").filter(pk=id).first()
+    found = Order.objects.filter(pk=id).first()
     if found is not None and found.digest != body:
         raise Conflict("这张单子已经办过，内容不同", hint="请刷新后核对。", word="key_used")
     return found
@@ -279,7 +282,8 @@ def _new(
     status: str, owner: UUID | None, on: date | None = None,
 ) -> Order:  # fmt: skip
     principal = None
-    if by.resident is None or by.resident.household_id != household.pk:
+    # Whoever hands over does so as the counter; an order may be somebody's for a neighbour (A-09).
+    if status == Order.Status.RESERVED and (by.resident is None or by.resident.household_id != household.pk):
         given = active_delegation(by, household, "redeem")
         principal = given.principal if given is not None else None
     return Order(
@@ -298,45 +302,24 @@ def _payer(household: Household, owner: UUID | None) -> UUID:
     return owner
 
 
-def _keep(order: Order, lines: Sequence[PricedLine]) -> None:
-    """Number it and write it, after the book agreed. The counter row is the last lock taken."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE shop_shop SET last_number = last_number + 1 WHERE id = %s RETURNING last_number",
-            [order.shop_id],
-        )
-        (order.number,) = cursor.fetchone()
-    try:
-        with transaction.atomic():
-            order.save(force_insert=True)
-    except IntegrityError as error:
-        if "order_code_once" in str(error):
-            raise Conflict(BUSY, hint=BUSY_HINT, word="busy") from error
-        if "pkey" in str(error):
-            raise SameMoment(order.pk) from error
-        raise
-    OrderLine.objects.bulk_create(
+def _lines_of(order: Order, lines: Sequence[PricedLine]) -> list[OrderLine]:
+    return [
         OrderLine(place=order.place, order=order, good=line.good, title=line.title, quantity=line.quantity,
                   points=line.points) for line in lines
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
-def _goods_out(order: Order, lines: Sequence[PricedLine] | Sequence[OrderLine], by: User) -> None:
+def _moves_of(order: Order, lines: Sequence[OrderLine], by: User) -> list[StockMove]:
+    """What leaves the shelf; nothing where a partner only confirms."""
+    return [
+        StockMove(place=line.good.place, good=line.good, kind="out", quantity=-line.quantity, order=order, by=by,
+                  on=order.on) for line in lines if line.good is not None
+    ]  # fmt: skip
+
+
+def _number_done(order: Order) -> None:
     if order.fair_day is not None:
         served(order.fair_day, order.household_id)
-    StockMove.objects.bulk_create(
-        StockMove(
-            place=line.good.place,
-            good=line.good,
-            kind="out",
-            quantity=-line.quantity,
-            order=order,
-            by=by,
-            on=order.on,
-        )
-        for line in lines
-        if line.good is not None
-    )
 
 
 def _collected(order: Order, by: User, visit: Visit, proof: Proof) -> None:
