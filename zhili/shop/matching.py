@@ -17,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
 
 from zhili.common.hashing import digest
 from zhili.common.money import format_yuan
@@ -60,7 +60,8 @@ def figures(place: str, month: str, previous: str = "") -> dict[str, Any]:
 
     previous: digest of the month before, so that a chain of months can be followed. 18 statements at the most.
     """
-    span, wrong = span_of(month), []
+    span = span_of(month)
+    wrong: list[str] = []
     found: dict[str, Any] = {
         "format": FORMAT, "place": place, "month": month, "previous": previous,
         "goods": _goods(place, span, wrong), "funds": _funds(place, span, wrong), "books": _books(place, span, wrong),
@@ -177,14 +178,14 @@ def _books(place: str, span: Span, wrong: list[str]) -> dict[str, int]:
     moves = StockMove.objects.filter(place=place, at__gte=span.start, at__lt=span.end)
     by_move = {
         (kind, plus): fen
-        for kind, plus, fen in moves.values_list("kind", Q(quantity__gt=0))
+        for kind, plus, fen in moves.values_list("kind", _truth(quantity__gt=0))
         .annotate(sum=Sum("fen"))
         .order_by()
     }
     entries = FundEntry.objects.filter(place=place, move__in=moves)
     by_entry: dict[tuple[str, bool], int] = {
         (kind, plus): fen
-        for kind, plus, fen in entries.values_list("move__kind", Q(move__quantity__gt=0))
+        for kind, plus, fen in entries.values_list("move__kind", _truth(move__quantity__gt=0))
         .annotate(sum=Sum("fen"))
         .order_by()
     }
@@ -196,6 +197,10 @@ def _books(place: str, span: Span, wrong: list[str]) -> dict[str, int]:
             )
     lost = by_move.get(("count", False), 0)
     return {"shrinkage": lost, "found": by_move.get(("count", True), 0)}
+
+
+def _truth(**condition: int) -> ExpressionWrapper:
+    return ExpressionWrapper(Q(**condition), output_field=BooleanField())
 
 
 def _points(place: str, span: Span, wrong: list[str]) -> dict[str, int]:

@@ -15,9 +15,11 @@ from zhili.audit.actions import record
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 from zhili.common.faults import fault
+from zhili.common.leaks import scan_public
 from zhili.common.periods import Period, parse_code, period_of, previous_period, today
 from zhili.common.policy import may
 from zhili.people.models import User
+from zhili.people.queries import minor_names
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.matching import digest_of, figures, span_of
 from zhili.shop.models import FundEntry, Good, Reconciliation, ReconciliationNote
@@ -75,6 +77,7 @@ def sign_reconciliation(*, by: User, reconciliation: Reconciliation, note: str =
         if digest_of(found) != row.digest:
             raise Conflict("制表以后账上有变动", hint="请村文书重新制表，再签字。", word="moved")
         row.note = _text(note) or row.note
+        _public(row.place, row.note, *(line["title"] for line in [*found["goods"], *found["funds"]]))
         if not row.matches and len(row.note) < 5:
             raise ShopError(
                 "账不相符，要写明原因才能公布", field="note", hint="例如：10月5日入库单写错数量，已盘点更正。"
@@ -101,6 +104,7 @@ def add_note(*, by: User, reconciliation: Reconciliation, text: str) -> Reconcil
     text = _text(text)
     if len(text) < 5:
         raise ShopError("补充说明太短", field="note", hint="请写清楚哪个数、为什么、怎么办。")
+    _public(place, text)
     with transaction.atomic():
         if reconciliation.status != Status.PUBLISHED:
             raise ShopError("这份对账还没有公布", hint="没公布的可以重新制表，把说明写在表里。")
@@ -148,3 +152,12 @@ def _text(note: str) -> str:
     if len(text) > NOTE_MAX:
         raise ShopError(f"说明最多 {NOTE_MAX} 个字", field="note", hint="请写短一些。")
     return text
+
+
+def _public(place: str, *texts: str) -> None:
+    """Free words that will hang out: no number of a person, no child's name (M-08)."""
+    leaks = [one for one in scan_public("\n".join(texts), minors=minor_names(place)) if one.blocks]
+    if leaks:
+        raise ShopError(
+            f"要公布的文字里有不能公开的内容：{leaks[0].message}", field="note", hint="请改掉再公布。"
+        )

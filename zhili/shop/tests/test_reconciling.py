@@ -322,3 +322,19 @@ def test_statements_do_not_grow_with_orders_and_goods(shop: SimpleNamespace):
     with CaptureQueriesContext(connection) as many:
         assert figures(shop.place, "2026-10")["differences"] == []
     assert len(many) == len(few) <= 24
+
+
+def test_words_that_hang_out_hold_no_number_of_a_person(shop: SimpleNamespace):
+    """M-08: neither the word at signing nor a later note; nothing is published or kept."""
+    row = made(shop)
+    with pytest.raises(ShopError, match="不能公开"):
+        actions.sign_reconciliation(
+            by=shop.cast.supervisor, reconciliation=row, note="有事打 13800138000 找我"
+        )
+    assert Reconciliation.objects.get().status == "draft"
+    signed = actions.sign_reconciliation(by=shop.cast.supervisor, reconciliation=row)
+    with pytest.raises(ShopError, match="不能公开"):
+        actions.add_note(by=shop.cast.clerk, reconciliation=signed, text="请联系 13800138000 核对香皂。")
+    with pytest.raises(NotAllowed):
+        actions.add_note(by=shop.cast.shopkeeper, reconciliation=signed, text="店里又找到一块香皂。")
+    assert ReconciliationNote.objects.count() == 0
