@@ -65,7 +65,12 @@ ALIASES = {"reversal": "reversalrequest", "upload": "importfile", "payout": "fun
 ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
     # A shelf with its price list in force, a day announced and a question asked: what the open page shows says 公.
     "shop_shop": lambda v: {"title": f"{v.word}公超市", "address": f"{v.word}公", "hours": f"{v.word}公"},
-    "shop_good": lambda v: {"code": f"{v.word}公1", "title": f"{v.word}公皂", "category": f"{v.word}公", "unit": "块"},
+    "shop_good": lambda v: {
+        "code": f"{v.word}公1",
+        "title": f"{v.word}公皂",
+        "category": f"{v.word}公",
+        "unit": "块",
+    },
     "shop_pricelist": lambda v: {
         "period": period_of(today(), "month").code,
         "starts": period_of(today(), "month").start,
@@ -76,6 +81,21 @@ ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
     "shop_fairday": lambda v: {"groups": [f"{v.word}公"], "tally": {}},
     "shop_poll": lambda v: {"options": [{"code": n, "title": f"{v.word}密{n}"} for n in "123"]},
     "shop_pollanswer": lambda v: {"chosen": ["1"]},
+    # A month that is signed: its sheet hangs out.
+    "shop_reconciliation": lambda v: {
+        "month": "2026-01",
+        "status": "published",
+        "published_at": now(),
+        "figures": {
+            "goods": [],
+            "funds": [],
+            "points": None,
+            "books": {},
+            "jumps": [],
+            "differences": [],
+            "more": 0,
+        },
+    },
     # A list that hangs out, with one household on it, and a goal that runs: what their public pages show says 公.
     "honours_honourscheme": lambda v: {
         "title": f"{v.word}公",

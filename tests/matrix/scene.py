@@ -56,7 +56,7 @@ PUBLIC = {
     "notices_line.name_masked", "notices_line.correction", "notices_line.why",
     "people_household.code", "people_household.group",
     "rulebook_rulebook.title", "rulebook_rulebook.text", "rulebook_item.title", "rulebook_item.category_title",
-    "places_villagesettings.office_address",
+    "places_villagesettings.office_address", "shop_reconciliation.note", "shop_reconciliationnote.text",
     "shop_shop.title", "shop_shop.address", "shop_shop.hours", "shop_shop.paused", "shop_good.title", "shop_good.category",
     "shop_good.unit", "shop_fairday.reason",
     "honours_honourscheme.title", "honours_honourscheme.basis", "honours_honourscheme.basis_number",
@@ -69,7 +69,7 @@ KEPT = {
     "purse", "sha256", "rows_digest", "lookup_code", "card_token", "file_name", "sealed", "kind", "ledger_head",
     "level", "status", "unit", "algorithm", "category_code", "group", "household_code", "name_masked", "item_title",
     "office_phone", "supervisor_phone", "phone_secret", "id_number_secret", "role", "grade",
-    "pinyin", "name",
+    "pinyin", "name", "month",
 }  # fmt: skip
 UNWRITABLE = {*READ_ONLY_TABLES, *INSERT_ONLY_TABLES}
 

@@ -21,7 +21,7 @@ from zhili.shop.reconciling import add_note, due_months, make_reconciliation, si
 ROWS = [
     Column("month", "月份", lambda r: parse_code(r.month).title, order="month",
            url=lambda r: reverse("desk_reconciliation", args=[r.place, r.month])),
-    Column("matches", "核对结果", lambda r: "相符" if r.matches else f"有 {len(r.figures['differences'])} 处不符"),
+    Column("matches", "核对结果", lambda r: "相符" if r.matches else f"有 {len(r.figures.get('differences', []))} 处不符"),
     Column("made", "制表", lambda r: r.made_at, order="made_at"),
     Column("status", "状态", lambda r: r.get_status_display(), order="status", kind="state"),
     Column("published", "公布", lambda r: r.published_at, order="published_at"),
