@@ -6,6 +6,7 @@ import argparse
 import importlib
 import io
 import re
+import sys
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,23 @@ def test_the_runbook_is_one_sheet() -> None:
         "密钥丢了",
     ):
         assert case in text, case
+
+
+def test_every_measure_the_law_lists_is_mapped_to_tests() -> None:
+    """P-10: the six points of 个人信息保护法 51 stand in docs/privacy.md, and every number named there has a test."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        cited = importlib.import_module("requirements").cited()
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    text = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    lines = re.findall(
+        r"^\| \((.)\) \|(.+)\|([^|]+)\|$", text.replace("（", "(").replace("）", ")"), re.MULTILINE
+    )
+    assert [number for number, _, _ in lines] == list("一二三四五六")
+    for number, _, named in lines:
+        wanted = re.findall(r"[A-Z]-\d{2}", named)
+        assert wanted and not [one for one in wanted if not cited.get(one)], number
 
 
 def photo() -> bytes:
