@@ -51,6 +51,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(LOGS, ignore_errors=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest tests begin first, and those of one xdist group get to one worker: one server, one demo, one browser.
+
+    pytest-xdist 3.8 writes the group into a field pytest 9.2 no longer reads, so every group was torn apart and each
+    worker built all of it once more. The name it looks for is put where pytest reads it.
+    """
+    items.sort(key=lambda item: "tests/matrix/" not in item.nodeid)
+    if not config.getoption("loadgroup", False):
+        return
+    from _pytest.nodeid import NodeId
+
+    for item in items:
+        names = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        if names and not item.nodeid.endswith(f"@{'_'.join(names)}"):
+            item._id = NodeId.parse(f"{item.nodeid}@{'_'.join(names)}")  # type: ignore[attr-defined]
+
+
 def migrations_digest() -> str:
     """Changes whenever a migration or the places file does: then the template database is made again."""
     total = hashlib.sha256()
