@@ -84,6 +84,7 @@ ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
     # A month that is signed: its sheet hangs out.
     "shop_reconciliation": lambda v: {
         "month": "2026-01",
+        "note": f"{v.word}公",
         "status": "published",
         "published_at": now(),
         "figures": {
@@ -96,6 +97,7 @@ ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
             "more": 0,
         },
     },
+    "shop_reconciliationnote": lambda v: {"text": f"{v.word}公"},
     # A list that hangs out, with one household on it, and a goal that runs: what their public pages show says 公.
     "honours_honourscheme": lambda v: {
         "title": f"{v.word}公",
