@@ -124,7 +124,8 @@ def _second(by: User, household: Household, second: User) -> None:
 
 def set_pin(*, by: User, household: Household, pin: str) -> None:
     """The household chooses 4 to 6 digits: its own people on the phone, or at the clerk's desk in person."""
-    if not (lives_in(by, household) or by.has_role(Membership.Role.CLERK, place=household.place)):
+    own = lives_in(by, household) or by.has_role(Membership.Role.CLERK, place=household.place)
+    if not (own and may(by, "shop.order", household)):
         raise NotAllowed("您不能给这一户设密码", hint="请本户的人在手机上设，或到村文书那里设。")
     digits = pin.strip()
     if not (digits.isascii() and digits.isdigit() and 4 <= len(digits) <= 6):

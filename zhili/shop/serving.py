@@ -73,6 +73,8 @@ def counter_at(request: HttpRequest, place: str, face: str) -> Counter:
     kept = str(request.session.get("counter_shop", ""))
     asked = request.POST.get("shop", "") or request.GET.get("shop", "") or kept
     shop = next((one for one in shops if str(one.pk) == asked), shops[0] if shops else None)
+    if request.POST.get("shop") and (shop is None or str(shop.pk) != asked):
+        raise NotFound("没有这个超市。")
     if shop is not None and request.GET.get("shop") == str(shop.pk):
         request.session["counter_shop"] = str(shop.pk)
     return Counter(user, place, face, shops, shop, running_fair(shop) if shop else None)

@@ -19,7 +19,7 @@ from zhili.ledger.queries import balances
 from zhili.ledger.verify import verify
 from zhili.people.models import Household
 from zhili.shop import actions
-from zhili.shop.models import FundAccount, Order, OrderReversal, PaperList, StockMove, Ticket
+from zhili.shop.models import FundAccount, Order, OrderLine, OrderReversal, PaperList, StockMove, Ticket
 from zhili.shop.tests.stage import RICE, SOAP, bought, give, later, open_for, ordered, shelf
 from zhili.shop.tests.test_counter import as_, goods, left, photo, text
 
@@ -66,7 +66,7 @@ def test_the_table_of_orders(shop: SimpleNamespace):
 
 
 def ask(shop: SimpleNamespace, order: Order, back: int, who: str = "clerk", **more: Any) -> Any:
-    line = order.lines.get()
+    line = OrderLine.objects.get(order=order)
     sent = {"step": "ask", "id": str(uuid7()), "reason": "扫错了卡", f"back-{line.pk}": str(back)}
     return as_(getattr(shop.cast, who)).post(desk(shop, f"orders/{order.pk}/"), {**sent, **more})
 
