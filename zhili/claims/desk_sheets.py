@@ -21,7 +21,7 @@ from zhili.claims.photos import open_sheet_photo
 from zhili.claims.sheet_reading import ROWS_MAX, Checked, Typed, find_sheet, number_of, read_sheet
 from zhili.claims.sheets import access_sheet, sheets_for, typed_of
 from zhili.claims.stash import fetch, keep, present
-from zhili.common.errors import NotAllowed, NotFound, ZhiliError
+from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.masking import mask_name
 from zhili.common.paging import Column, Filter, table
 from zhili.common.periods import parse_code, period_of, today
@@ -204,7 +204,8 @@ def _key(request: HttpRequest, user: User, found: Sheet) -> HttpResponse:
     form = KeyForm(request.POST, request.FILES) if request.method == "POST" else KeyForm()
     lines = _lines(request) if request.method == "POST" else _stored(found)
     tokens = present(user, request.POST.get("kept", "").split())
-    checked, error = None, None
+    checked: Checked | None = None
+    error: ZhiliError | None = None
     do = request.POST.get("do", "")
     if request.method == "POST" and form.is_valid():
         try:
@@ -220,8 +221,6 @@ def _key(request: HttpRequest, user: User, found: Sheet) -> HttpResponse:
                     return redirect("desk_sheets", found.place)
             elif do == "check":
                 checked = read_sheet(user, found, lines, home)
-        except NotAllowed as refused:
-            error = refused
         except ZhiliError as refused:
             error = refused
     return _page(request, user, found, form, lines, tokens, checked, error)

@@ -65,7 +65,8 @@ def pages(book: Book) -> list[dict[str, Any]]:
     """Pages with their lines in place. number: the page of the book; mark: the line today's mark stands at, or 0."""
     first = book.line or book.after % LINES + 1
     number = book.after // LINES + 1
-    brought, found = book.opening, []
+    brought = book.opening
+    found: list[dict[str, Any]] = []
     rest = list(enumerate(book.entries, start=book.after + 1))
     while rest or not found:
         here, rest = rest[: LINES - first + 1], rest[LINES - first + 1 :]
