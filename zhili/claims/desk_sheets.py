@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
+from zhili.audit.actions import record
 from zhili.claims.actions import confirm_sheet, key_in, print_sheets, void_sheet
 from zhili.claims.desk import at
 from zhili.claims.errors import ClaimError
@@ -81,6 +82,7 @@ def sheets(request: HttpRequest, place: str) -> HttpResponse:
             Filter("group", "组", [(g, g) for g in groups], lambda rows, v: rows.filter(household__group=v)),
             Filter("q", "户编号", "text", lambda rows, v: rows.filter(household__code__icontains=v)),
         ],
+        on_export=lambda count: record("claims.export", by=user, place=place, count=count),
     )
     if isinstance(listed, HttpResponse):
         return listed
@@ -165,7 +167,8 @@ def _show(request: HttpRequest, user: User, found: Sheet, error: ZhiliError | No
         "error": error,
         "typed_rows": request.POST.get("rows", "")[:20],
         "typed_total": request.POST.get("total", "")[:20],
-        "may_void": may(user, "claims.field", found.place) and found.status == Sheet.Status.KEYED,
+        # Who keyed it in has the button on the page of the lines; for a colleague who is gone the clerk does it.
+        "may_void": may(user, "claims.clerk", found.place) and found.status == Sheet.Status.KEYED,
     }
     return render(request, "claims/desk_sheet.html", context, status=422 if error else 200)
 

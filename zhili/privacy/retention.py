@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from zhili.audit.actions import record
-from zhili.claims.models import Claim, Evidence
+from zhili.claims.models import Claim, Evidence, Sheet, SheetPhoto
 from zhili.claims.photos import THUMB
 from zhili.common.clock import now
 from zhili.common.faults import fault
@@ -119,10 +119,18 @@ def _photos(place: str, before: date) -> QuerySet[Any]:
     return rows.exclude(file_name="").order_by("pk")
 
 
-def _drop_photos(rows: list[Evidence]) -> int:
-    """The file goes, its fingerprint stays: the claim still says that there was a photo."""
+def _sheet_photos(place: str, before: date) -> QuerySet[Any]:
+    rows = SheetPhoto.objects.filter(place__startswith=place, added_at__lt=_moment(before))
+    done = (Sheet.Status.CONFIRMED, Sheet.Status.VOID)
+    return rows.filter(sheet__status__in=done).exclude(file_name="").order_by("pk")
+
+
+def _drop_photos(rows: list[Any]) -> int:
+    """The file goes, its fingerprint stays: the claim, or the sheet, still says that there was a photo."""
+    if not rows:
+        return 0
     names = [(row.place, row.file_name) for row in rows]
-    count = Evidence.objects.filter(pk__in=[row.pk for row in rows]).update(file_name="")
+    count = type(rows[0])._base_manager.filter(pk__in=[row.pk for row in rows]).update(file_name="")
 
     def unlink() -> None:
         for place, name in names:
@@ -218,6 +226,7 @@ RULES: Final = (
     Rule("numbers", "迁出、去世的人的号码", "不再需要联系和分辨", YEAR, 0, _numbers, _empty_numbers),
     Rule("left", "迁出、去世的人的身份", "已离开，账上只留数字", 3 * YEAR, 0, _left, _erase),
     Rule("photos", "佐证照片", "事情早已办结入账", 2 * YEAR, 0, _photos, _drop_photos),
+    Rule("sheets", "纸表照片", "早已核对提交，或已作废", 2 * YEAR, 0, _sheet_photos, _drop_photos),
     Rule("words", "申报里手写的话", "事情早已办结入账", 5 * YEAR, YEAR, _words, _drop_words),
     Rule("consents", "授权书照片", "同意早已结束；答复本身留下作证明", 3 * YEAR, 3 * YEAR, _sheets, _drop_sheets),
     Rule("requests", "请求里写的话", "早已答复；答复过这件事留下", 3 * YEAR, 3 * YEAR, _requests, _drop_requests),
@@ -249,7 +258,7 @@ def periods(text: str | None = None) -> dict[str, int]:
 
 _STARTS: Final = {
     "left": "离开或去世后", "numbers": "离开或去世后", "consents": "结束后", "requests": "办结后", "uploads": "上传后",
-    "photos": "办结后", "words": "办结后", "messages": "发出后",
+    "photos": "办结后", "sheets": "录入后", "words": "办结后", "messages": "发出后",
 }  # fmt: skip
 
 

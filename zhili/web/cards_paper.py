@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
+from zhili.audit.actions import record
 from zhili.common.errors import NotFound, ZhiliError
 from zhili.common.forms import show_error
 from zhili.common.paging import Column, Filter, table
@@ -95,6 +96,7 @@ def cards(request: HttpRequest, place: str) -> HttpResponse:
             Filter("state", "状态", [("1", "在用"), ("2", "已作废")], _in_use),
             Filter("q", "户编号", "text", lambda rows, v: rows.filter(household__code__icontains=v)),
         ],
+        on_export=lambda count: record("people.export_list", by=user, place=place, count=count),
     )
     if isinstance(listed, HttpResponse):
         return listed

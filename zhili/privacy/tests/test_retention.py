@@ -17,7 +17,7 @@ import time_machine
 from tests.books import make_book
 from tests.month import approved, claim_for
 from zhili.audit.models import Entry
-from zhili.claims.models import Claim, Evidence
+from zhili.claims.models import Claim, Evidence, Sheet, SheetPhoto
 from zhili.common.models import Message
 from zhili.people.actions import record_death
 from zhili.people.models import Resident
@@ -90,6 +90,27 @@ def test_photos_and_words_of_settled_claims_only(cast: SimpleNamespace) -> None:
     assert kept[old.pk] == ("", "a" * 64) and kept[open_one.pk][0]
     apply(cast.place, on=date(2031, 10, 25))
     assert Claim.objects.get(pk=old.pk).text == GONE and Claim.objects.get(pk=open_one.pk).text == "还没有评"
+
+
+def test_photos_of_sheets_that_are_through(cast: SimpleNamespace) -> None:
+    """P-11, U-34: two years after; a sheet that still waits for its second person keeps its photo."""
+    waiting, void = (
+        Sheet.objects.create(
+            place=cast.place, number=n, kind="household", period="2026-10", status=status, printed_by=cast.clerk,
+            keyed_by=cast.clerk, household=cast.household,
+        )
+        for n, status in ((1, "keyed"), (2, "void"))
+    )  # fmt: skip
+    for sheet in (waiting, void):
+        SheetPhoto.objects.create(
+            place=cast.place, sheet=sheet, file_name=f"s{sheet.number}.jpg", sha256="b" * 64, added_by=cast.clerk,
+            added_at="2026-10-20T00:00:00Z",
+        )  # fmt: skip
+    day = date(2028, 10, 25)
+    assert counts(cast.place, day) == {"sheets": 1}
+    apply(cast.place, on=day)
+    assert (void.photos.get().file_name, void.photos.get().sha256) == ("", "b" * 64)
+    assert waiting.photos.get().file_name == "s1.jpg"
 
 
 def test_who_still_has_something_running_is_left_and_does_not_stop_the_run(
