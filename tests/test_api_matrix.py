@@ -106,7 +106,12 @@ def said(answer: Any) -> str:
 
 def order_of(village: SimpleNamespace) -> dict[str, Any]:
     wanted = [{"good": str(village.good_id), "quantity": 1}]
-    return {"id": str(uuid7()), "shop": str(village.shop_id), "household": str(village.household_id), "wanted": wanted}
+    return {
+        "id": str(uuid7()),
+        "shop": str(village.shop_id),
+        "household": str(village.household_id),
+        "wanted": wanted,
+    }
 
 
 def sheet() -> io.BytesIO:

@@ -148,7 +148,7 @@ print(count, good, asked)
 
 @pytest.mark.processes
 def test_the_server_asks_nobody_outside(own_database, django_db_blocker):
-    """W-10, P-18: every page of every face without log-in and as the clerk, and a round of the worker, with the way out barred."""
+    """W-10, P-18: every page of every face without log-in and as the clerk, a round of the worker, the way out barred."""
     from django.db import connection, transaction
 
     from tests.cast import make_cast

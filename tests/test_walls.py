@@ -150,9 +150,12 @@ def test_the_applications_role_cannot_walk_round(db):
         "SET ROLE zhili_owner",
         "TRUNCATE people_household",
     ):
-        with pytest.raises(
-            (psycopg.Error, Exception), match="must be owner|permission denied|does not exist"
-        ), transaction.atomic():
+        with (
+            pytest.raises(
+                (psycopg.Error, Exception), match=r"must be owner|permission denied|does not exist"
+            ),
+            transaction.atomic(),
+        ):
             catalogue(attack)
 
 

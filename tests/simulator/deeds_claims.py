@@ -1,4 +1,4 @@
-"""申报与评议: handed in by villagers, neighbours, clerks, in sheets; decided by those who may, refused to those who may not."""
+"""申报与评议: handed in by villagers, neighbours, clerks, in sheets; decided by those who may, refused to the others."""
 
 from __future__ import annotations
 
@@ -105,8 +105,10 @@ def sheet(world: World, village: Village) -> Step | None:
     """Excel: all rows or none; the same sheet again is recognised."""
     if village.imports and world.rng.random() < 0.4:
         old = world.rng.choice(village.imports)
-        return Step("import_sheet", old["args"], [village.place], OK,
-                    lambda said: agree([said["ids"], said["repeated"]], [[], True], "sheet again"), say="sheet again")  # fmt: skip
+        return Step(
+            "import_sheet", old["args"], [village.place], OK,
+            lambda said: agree([said["ids"], said["repeated"]], [[], True], "sheet again"), say="sheet again",
+        )  # fmt: skip
     rows = []
     for n in range(world.rng.randint(2, 8)):
         house = a_house(world, village)
@@ -166,8 +168,10 @@ def review(world: World, village: Village) -> Step | None:
         "reason": "" if decision == "approve" else "不清楚",
     }
     allowed = village.may_review(who, one, house_of(who))
-    return Step("review", args, [village.place], OK if allowed else REFUSED,
-                (lambda said: decide(one, level, who, decision, points, said)) if allowed else None, lost="refused")  # fmt: skip
+    return Step(
+        "review", args, [village.place], OK if allowed else REFUSED,
+        (lambda said: decide(one, level, who, decision, points, said)) if allowed else None, lost="refused",
+    )  # fmt: skip
 
 
 def decide(one: Claim, level: str, who: str, decision: str, points: int | None, said: Any = None) -> None:

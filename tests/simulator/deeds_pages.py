@@ -15,7 +15,7 @@ API = ("claims", "notices", "balances", "totals?period=2026-01", "households", "
 
 @deed(7)
 def look(world: World, village: Village) -> Step | None:
-    """A member sees the own village and never a sign of another one; of another village's addresses only that there is nothing."""
+    """A member sees the own village and never a sign of another; of another's addresses only that there is nothing."""
     by = world.rng.choice(
         [village.clerk, village.supervisor, village.people("villager")[0], village.people("council")[0]]
     )

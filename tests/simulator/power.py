@@ -16,7 +16,7 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,5 @@ def strike(kind: str) -> None:
         import psycopg
 
         assert connection.connection is not None
-        try:
+        with suppress(psycopg.Error):
             connection.connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-        except psycopg.Error:
-            pass

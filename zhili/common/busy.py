@@ -13,7 +13,4 @@ _STATES: Final = frozenset({"55P03", "40P01", "40001"})
 
 def waited_in_vain(error: BaseException) -> bool:
     """Whether PostgreSQL gave up because of somebody else's lock. The transaction, or its savepoint, is undone."""
-    for one in (error, error.__cause__):
-        if getattr(one, "sqlstate", "") in _STATES:
-            return True
-    return False
+    return any(getattr(one, "sqlstate", "") in _STATES for one in (error, error.__cause__))

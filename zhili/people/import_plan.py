@@ -252,7 +252,9 @@ def _plan_known(
 ) -> None:
     people = stored.people.get(household.pk, [])
     head = next((one for one in people if one.is_head), None)
-    touched = _change_household(found, household, group) | _published(found, faults, household, group, head, stored)
+    touched = _change_household(found, household, group) | _published(
+        found, faults, household, group, head, stored
+    )
     taken: set[UUID] = set()
     for line in group:
         if _elsewhere(faults, line, numbers, stored):
@@ -343,7 +345,12 @@ def _change_household(found: Plan, household: Household, group: list[Line]) -> b
 
 
 def _published(
-    found: Plan, faults: Lines, household: Household, group: list[Line], head: Resident | None, stored: _Stored
+    found: Plan,
+    faults: Lines,
+    household: Household,
+    group: list[Line],
+    head: Resident | None,
+    stored: _Stored,
 ) -> bool:
     """A table may bring a no; it may not take back the no somebody gave (个保法 15, 25)."""
     line = next((one for one in group if one.values["published"] is not None), None)
@@ -364,7 +371,9 @@ def _consented(faults: Lines, line: Line, known: Resident | None, stored: _Store
         faults.fault(line, "bank", "还没有本人的银行卡授权", "请先在系统里登记授权，再导入；或把这一格清空。")
     if known is not None and line.id_number and known.pk in stored.no_number:
         faults.fault(line, "id_number", "本人不同意登记身份证号", "请把这一格清空。")
-    new = next((tag for tag in line.tags or [] if is_health(tag) and (known is None or tag not in known.tags)), "")
+    new = next(
+        (tag for tag in line.tags or [] if is_health(tag) and (known is None or tag not in known.tags)), ""
+    )
     if new and (known is None or known.pk not in stored.health):
         faults.fault(line, "tags", f"登记“{new}”要先有本人的授权", "这是健康情况，请先登记授权，再导入。")
 

@@ -119,7 +119,9 @@ _consents_proved = reauthenticated(_consents)
 def consents(request: HttpRequest, resident_id: UUID | None = None) -> HttpResponse:
     """我的授权. A yes that hands money matters or a certificate to others asks once more who it is (N-09); a no never
     does."""
-    weighty = request.POST.get("purpose") in ("bank_account", "share_credit") and request.POST.get("agreed") == "1"
+    weighty = (
+        request.POST.get("purpose") in ("bank_account", "share_credit") and request.POST.get("agreed") == "1"
+    )
     return (_consents_proved if weighty else _consents)(request, resident_id)
 
 

@@ -24,7 +24,9 @@ class Offer:
 
 def shops_for(place: str) -> QuerySet[Shop]:
     """Every open shop where households of a village may redeem: its own, its partners, the township's."""
-    return Shop.objects.filter(place__in=[place, place[:9]], closed_on=None).order_by("-place", "kind", "title")
+    return Shop.objects.filter(place__in=[place, place[:9]], closed_on=None).order_by(
+        "-place", "kind", "title"
+    )
 
 
 def price_list_on(shop: Shop, day: date | None = None) -> PriceList | None:

@@ -58,13 +58,19 @@ _WORDS = {
 def in_words(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """A refusal of the framework's own, without a word in it, becomes ours: Chinese, with a receipt number (W-08)."""
     words = _WORDS.get(response.status_code)
-    plain = words and not response.streaming and not response.get("Content-Type", "").startswith("application/json")
+    plain = (
+        words
+        and not response.streaming
+        and not response.get("Content-Type", "").startswith("application/json")
+    )
     if not plain or words is None or "请".encode() in response.content:
         return response
     receipt = receipt_number()
     if request.path.startswith("/api/"):
         body = {"message": words[0], "field": None, "hint": words[1], "receipt": receipt}
-        ours: HttpResponse = JsonResponse(body, status=response.status_code, json_dumps_params={"ensure_ascii": False})
+        ours: HttpResponse = JsonResponse(
+            body, status=response.status_code, json_dumps_params={"ensure_ascii": False}
+        )
     else:
         ours = render(request, "web/refused.html", _words(*words, receipt), status=response.status_code)
     if "Allow" in response:
@@ -107,7 +113,13 @@ class one_transaction:
             return render(request, "web/refused.html", _words("没有办成", error.message, receipt), status=400)
         if waited_in_vain(error):
             return busy(request)
-        status = 413 if isinstance(error, RequestDataTooBig) else 403 if isinstance(error, PermissionDenied) else 400
+        status = (
+            413
+            if isinstance(error, RequestDataTooBig)
+            else 403
+            if isinstance(error, PermissionDenied)
+            else 400
+        )
         if isinstance(error, _NOT_OURS):  # what was sent could not even be read
             return render(request, "web/refused.html", _words(*_WORDS[status], receipt), status=status)
         log.error("request failed, receipt %s", receipt, exc_info=error)

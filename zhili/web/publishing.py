@@ -44,6 +44,8 @@ class _Bytes:
 
 
 @lru_cache(maxsize=256)
-def _checked(digest: bytes, held: _Bytes, name: str, phones: tuple[str, ...], minors: tuple[str, ...]) -> None:
+def _checked(
+    digest: bytes, held: _Bytes, name: str, phones: tuple[str, ...], minors: tuple[str, ...]
+) -> None:
     data, held.data = held.data, None  # the cache keeps the key, not the file
     check_publication(data or b"", name=name, allowed=phones, minors=minors)

@@ -280,7 +280,9 @@ def test_an_unpublished_household_earns_through_a_whole_month_without_a_name(vil
     notice = open_it(village)
     shown = {line.household_code: (line.name, line.points) for line in public_lines(notice)}
     assert shown == {"1001": ("", 200), "2001": ("演**", 200)}
-    assert {line["household_code"]: line["name_masked"] for line in poster_data(notice)["lines"]}["1001"] == ""
+    assert {line["household_code"]: line["name_masked"] for line in poster_data(notice)["lines"]}[
+        "1001"
+    ] == ""
     assert public_words(line_of(mine)) == "（本户不公开）" and public_words(line_of(other)) == "演**"
     assert [line.claim_id for line in household_lines(village.household)] == [mine.pk]
     close_it(village, notice)

@@ -66,7 +66,9 @@ def look() -> dict[str, Any]:
         read += open_id_number(one.id_number_secret) == known["id_number"]
         read += open_bank(one.bank_secret) == known["bank"]
         found += Resident.objects.filter(phone_index__in=phone_indexes(known["phone"])).get() == one
-        found += Resident.objects.filter(id_number_index__in=id_number_indexes(known["id_number"])).get() == one
+        found += (
+            Resident.objects.filter(id_number_index__in=id_number_indexes(known["id_number"])).get() == one
+        )
         found += Resident.objects.filter(bank_index__in=bank_indexes(known["bank"])).get() == one
     refused = 0
     for n in (0, PEOPLE - 1):  # one of the first batch, one of the last

@@ -365,7 +365,9 @@ def test_the_paper_has_a_number_every_purpose_and_a_slip(cast: SimpleNamespace):
         reader = PdfReader(io.BytesIO(client(cast.clerk).get(address).content))
         assert len(reader.pages) == 1
         texts.append(reader.pages[0].extract_text().replace("\n", ""))
-    printed = [entry.detail["number"] for entry in Entry.objects.filter(action="people.consent_paper").order_by("at")]
+    printed = [
+        entry.detail["number"] for entry in Entry.objects.filter(action="people.consent_paper").order_by("at")
+    ]
     assert len(set(printed)) == 2 and all(number in text for number, text in zip(printed, texts, strict=True))
     assert all(purpose.title in texts[0] for purpose in current().purposes if not purpose.for_minor)
     assert "授权回执" in texts[0] and "✓" in texts[0]

@@ -106,7 +106,11 @@ def test_an_edit_says_what_changed_but_never_a_number(cast: SimpleNamespace):
     actions.edit_resident(by=cast.clerk, resident=resident, name="演示甲二", phone="13900000000")
     entry = audited("people.edit_resident")
     assert entry.detail["fields"] == ["name", "phone"]
-    assert "name" in entry.detail["fields"] and "演示甲" not in str(entry.detail) and "139" not in str(entry.detail)
+    assert (
+        "name" in entry.detail["fields"]
+        and "演示甲" not in str(entry.detail)
+        and "139" not in str(entry.detail)
+    )
     before = Entry.objects.count()
     resident.refresh_from_db()
     actions.edit_resident(by=cast.clerk, resident=resident, phone="139-0000-0000")

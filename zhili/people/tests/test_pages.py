@@ -143,7 +143,9 @@ def test_numbers_are_masked_until_a_reason_is_given(cast: SimpleNamespace):
         assert number(7) not in page and "13812345678" not in page
     address = reverse("desk_resident_numbers", args=[cast.place, one.pk])
     assert number(7) not in browser.post(address, {"reason": ""}).content.decode()
-    assert number(7) in browser.post(address, {"field": "id_number", "reason": "高龄补贴核对"}).content.decode()
+    assert (
+        number(7) in browser.post(address, {"field": "id_number", "reason": "高龄补贴核对"}).content.decode()
+    )
 
 
 def test_saving_a_person_without_touching_the_numbers_keeps_them(cast: SimpleNamespace):
