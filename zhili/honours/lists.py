@@ -160,7 +160,8 @@ def strike_off(*, by: User, entry: HonourEntry, because: str) -> HonourEntry:
         raise NotAllowed("自己家的，不能自己办", hint="请另一位来办。")
     because = plain(because, "because", 100)
     with transaction.atomic():
-        _still(entry.list, HonourList.Status.DRAFT, HonourList.Status.RESOLVED, HonourList.Status.PUBLISHED)
+        # A draft goes to the meeting whole: nobody is taken off before it has been seen.
+        _still(entry.list, *HonourList.AWARDED)
         done = HonourEntry.objects.filter(pk=entry.pk, struck_at=None).update(
             struck_at=now(), struck_by=by, struck_because=because
         )

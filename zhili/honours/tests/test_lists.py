@@ -146,7 +146,7 @@ def test_roles_by_stages(cast, role):
         "publish": lambda: actions.publish(by=by, found=decided(cast, scheme)),
         "drop": lambda: actions.drop(by=by, found=drafted(cast, scheme), because="要重新算"),
         "strike": lambda: actions.strike_off(
-            by=by, entry=drafted(cast, scheme).entries.get(household_code="1002"), because="已经搬走"
+            by=by, entry=decided(cast, scheme).entries.get(household_code="1002"), because="已经搬走"
         ),
     }
     for verb, deed in deeds.items():
@@ -204,6 +204,14 @@ def test_stages_in_order(cast):
         actions.publish(by=cast.clerk, found=found)
     with pytest.raises(Conflict):
         actions.drop(by=cast.clerk, found=found, because="想重新算")
+
+
+def test_a_draft_goes_to_the_meeting_whole(cast):
+    """A-07: nobody is taken off before the meeting has seen the list."""
+    with pytest.raises(Conflict, match="草稿"):
+        actions.strike_off(
+            by=cast.clerk, entry=drafted(cast).entries.get(household_code="1002"), because="不合适"
+        )
 
 
 def test_one_list_a_period_and_again_after_dropping(cast):
