@@ -217,6 +217,7 @@ shop.call_number           叫号                           shop      1
 shop.cancel                取消兑换                       shop      1
 shop.card_refused          卡不能用                       shop      2
 shop.cancel_fair_day       取消兑换日                     public    1
+shop.close                停办超市                       shop      2
 shop.close_fair_day        结束兑换日                     shop      1
 shop.decide_reversal       决定兑换冲正                   shop      2
 shop.close_poll            截止选货征询                   shop      1

@@ -18,7 +18,7 @@ from zhili.common.policy import may, requires
 from zhili.people.models import User
 from zhili.places.queries import get_place
 from zhili.shop.access import access_shop
-from zhili.shop.actions import edit_shop, open_shop
+from zhili.shop.actions import close_shop, edit_shop, open_shop
 from zhili.shop.forms import ShopForm
 from zhili.shop.looking import (
     Due,
@@ -43,10 +43,10 @@ def at(request: HttpRequest, place: str, permission: str = "shop.see") -> User:
 
 
 def shop_at(user: User, place: str, shop: UUID) -> Shop:
-    """A shop of exactly this place. Raises NotFound for absent and foreign alike."""
+    """A shop of exactly this place that still runs. Raises NotFound for absent, foreign and closed alike."""
     found = access_shop(user, shop)
-    if found.place != place:
-        raise NotFound("没有这个超市。")
+    if found.place != place or found.closed_on is not None:
+        raise NotFound("没有这个超市，或者已经停办。")
     return found
 
 
@@ -150,8 +150,19 @@ def editing(request: HttpRequest, place: str, shop: UUID) -> HttpResponse:
     """Name, hours, pause with a reason."""
     user = at(request, place, "shop.manage")
     found = shop_at(user, place, shop)
-    form = ShopForm(request.POST if request.method == "POST" else None, place=place, shop=found)
-    if request.method == "POST" and form.is_valid():
+    closing = request.POST.get("do") == "close"
+    form = ShopForm(
+        request.POST if request.method == "POST" and not closing else None, place=place, shop=found
+    )
+    error: ZhiliError | None = None
+    if closing:
+        try:
+            close_shop(by=user, shop=found)
+            messages.success(request, f"“{found}”停办了。以前的账和单子都还查得到。")
+            return redirect("desk_shop", place)
+        except ZhiliError as refused:
+            error = refused
+    elif request.method == "POST" and form.is_valid():
         paused = found.paused
         try:
             edit_shop(by=user, shop=found, **form.cleaned_data)
@@ -166,8 +177,14 @@ def editing(request: HttpRequest, place: str, shop: UUID) -> HttpResponse:
             return redirect("desk_shop", place)
         except ZhiliError as error:
             show_error(form, error)
-    context = {"form": form, "place": place, "shop": found, "title": f"修改“{shop_title(found)}”"}
-    return render(request, "shop/desk_shop_form.html", context, status=422 if form.errors else 200)
+    context = {
+        "form": form,
+        "place": place,
+        "shop": found,
+        "title": f"修改“{shop_title(found)}”",
+        "error": error,
+    }
+    return render(request, "shop/desk_shop_form.html", context, status=422 if form.errors or error else 200)
 
 
 def shop_title(shop: Shop) -> str:

@@ -78,6 +78,27 @@ def edit_shop(*, by: User, shop: Shop, **facts: Any) -> Shop:
     return shop
 
 
+@busy_is_said
+def close_shop(*, by: User, shop: Shop) -> Shop:
+    """停办, for good: once the shelf is empty, nobody waits for goods and no fair day is announced. Raises ShopError."""
+    _must(by, "shop.manage", shop.place, "停办超市")
+    with transaction.atomic():
+        row = Shop.objects.select_for_update(no_key=True).get(pk=shop.pk)
+        if row.closed_on is not None:
+            return row
+        left = Good.objects.filter(shop=row, stock__gt=0).count()
+        if left:
+            raise ShopError(f"货架上还有 {left} 种东西", hint="请先兑完，或盘点调出，写明去向。")
+        if Order.objects.filter(shop=row, status=Order.Status.RESERVED).exists():
+            raise ShopError("还有预订没有来取", hint="请先交给本户，或取消预订。")
+        if row.fair_days.filter(status__in=["planned", "open"]).exists():
+            raise ShopError("还有安排好的兑换日", hint="请先取消或办完兑换日。")
+        row.closed_on = today()
+        row.save(update_fields=["closed_on"])
+        record("shop.close", by=by, place=row.place, target=row)
+    return row
+
+
 def add_good(*, by: User, shop: Shop, code: str, title: str, **facts: Any) -> Good:
     """A new kind of thing, with an empty shelf. facts: category, unit, limit_count, limit_period, supplier."""
     _must(by, "shop.stock", shop.place, "添加物品")
@@ -321,5 +342,5 @@ def _text(value: str, what: str, most: int, *, field: str) -> str:
     return text
 
 
-__all__ = ["Counted", "add_good", "add_prices", "ask_count", "edit_good", "edit_shop", "open_shop",
+__all__ = ["Counted", "add_good", "add_prices", "ask_count", "close_shop", "edit_good", "edit_shop", "open_shop",
            "publish_prices", "sign_count", "take_back"]  # fmt: skip

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.cast import TOWNSHIP, make_staff
 from zhili.claims.tests.test_phone import browser
+from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
 from zhili.common.scope import scoped
 from zhili.ledger.funding import unissued
@@ -246,6 +247,33 @@ def test_a_village_may_have_several_shops_and_a_partner(shop: SimpleNamespace):
         wanted=[actions.Wanted(None, 1, 250, "食盐一袋")],
     )
     assert done.status == Order.Status.HANDED_OVER
+
+
+def test_a_shop_is_closed_for_good_once_it_is_empty(shop: SimpleNamespace):
+    """停办: not with goods, orders or announced days; afterwards its page is gone and nothing is redeemed there."""
+    cast, client = shop.cast, browser(shop.cast.clerk)
+    url = f"/desk/{shop.place}/shop/{shop.shop.pk}/"
+    answer = client.post(url, {"do": "close"})
+    assert answer.status_code == 422 and "货架上还有 2 种东西" in text_of(answer)
+    for who in ("shopkeeper", "supervisor", "stranger_clerk"):
+        assert browser(getattr(cast, who)).post(url, {"do": "close"}).status_code in WRITES_REFUSED
+        with pytest.raises(NotAllowed):
+            actions.close_shop(by=getattr(cast, who), shop=shop.shop)
+    empty = actions.open_shop(by=cast.clerk, place=cast.place, title="二组超市（演示）")
+    fair = actions.plan_fair_day(
+        by=cast.clerk, shop=empty, on=date(2026, 12, 3), opens_at=time(8), closes_at=time(9)
+    )
+    with pytest.raises(ShopError, match="兑换日"):
+        actions.close_shop(by=cast.clerk, shop=empty)
+    actions.cancel_fair_day(by=cast.clerk, fair_day=fair, reason="不办了")
+    own = f"/desk/{shop.place}/shop/{empty.pk}/"
+    assert "停办了" in text_of(client.post(own, {"do": "close"}, follow=True))
+    assert (
+        "停办的：二组超市" in text_of(client.get(f"/desk/{shop.place}/shop/"))
+        and client.get(own).status_code == 404
+    )
+    assert "二组超市" not in text_of(Client().get(f"/open/{shop.place}/shop/"))
+    assert actions.close_shop(by=cast.clerk, shop=empty).closed_on == date(2026, 11, 25)
 
 
 def test_the_overview_costs_the_same_however_many_goods(shop: SimpleNamespace):
