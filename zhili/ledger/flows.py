@@ -14,6 +14,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from zhili.common.periods import SHANGHAI
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -40,27 +42,45 @@ class Flow:
         )  # fmt: skip
 
 
+_PAST, _FUTURE = datetime(1, 1, 2, tzinfo=SHANGHAI), datetime(9999, 12, 30, tzinfo=SHANGHAI)
+# Lines of a village are found by the number of their batch: what lies before the first batch is not read at all.
+_FIRST = (
+    "(SELECT coalesce(min(b.seq), 9223372036854775807) FROM ledger_batch b"
+    " WHERE b.place = %(place)s AND b.posted_at >= %(start)s)"
+)
+# From the village's own accounts alone: every line but one between holders has one of them on one side. The month is
+# worked out once a batch.
 _FLOWS = """
-SELECT to_char(t.posted_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') AS month,
-       coalesce(sum(t.amount) FILTER (WHERE d.kind = 'pool'), 0)::bigint,
-       coalesce(sum(t.amount) FILTER (WHERE d.kind = 'issued' AND c.kind = 'holder'), 0)::bigint,
-       coalesce(sum(CASE WHEN c.kind = 'redeemed' THEN t.amount WHEN d.kind = 'redeemed' THEN -t.amount END), 0)::bigint,
-       coalesce(sum(CASE WHEN c.kind = 'expired' THEN t.amount WHEN d.kind = 'expired' THEN -t.amount END), 0)::bigint,
-       coalesce(sum(CASE WHEN c.kind IN ('deducted', 'reversed', 'moved') THEN t.amount
-                         WHEN d.kind IN ('deducted', 'reversed', 'moved') THEN -t.amount END)
-                FILTER (WHERE 'holder' IN (c.kind, d.kind)), 0)::bigint
-  FROM ledger_transfer t JOIN ledger_account d ON d.id = t.debit JOIN ledger_account c ON c.id = t.credit
- WHERE t.place = %(place)s AND d.purse = %(purse)s AND t.phase IN ('posted', 'settled')
-   AND t.posted_at < %(before)s
+WITH side AS MATERIALIZED (
+  SELECT x.seq, v.kind, sum(x.amount) FILTER (WHERE x.taken) AS taken, sum(x.amount) FILTER (WHERE NOT x.taken) AS given
+    FROM ledger_account v CROSS JOIN LATERAL (
+      SELECT t.seq, t.amount, false AS taken FROM ledger_transfer t
+       WHERE t.credit = v.id AND t.phase IN ('posted', 'settled') AND t.seq >= {first}
+      UNION ALL SELECT t.seq, t.amount, true FROM ledger_transfer t
+       WHERE t.debit = v.id AND t.phase IN ('posted', 'settled') AND t.seq >= {first}) x
+   WHERE v.place = %(place)s AND v.purse = %(purse)s AND v.kind <> 'holder' GROUP BY x.seq, v.kind
+), net AS (
+  SELECT seq, kind, coalesce(given, 0) - coalesce(taken, 0) AS net FROM side
+)
+SELECT to_char(b.posted_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') AS month,
+       coalesce(-sum(n.net) FILTER (WHERE n.kind = 'pool'), 0)::bigint,
+       coalesce(-sum(n.net) FILTER (WHERE n.kind IN ('pool', 'issued')), 0)::bigint,
+       coalesce(sum(n.net) FILTER (WHERE n.kind = 'redeemed'), 0)::bigint,
+       coalesce(sum(n.net) FILTER (WHERE n.kind = 'expired'), 0)::bigint,
+       coalesce(sum(n.net) FILTER (WHERE n.kind IN ('deducted', 'reversed', 'moved')), 0)::bigint
+  FROM net n JOIN ledger_batch b ON b.place = %(place)s AND b.seq = n.seq
+ WHERE b.posted_at >= %(start)s AND b.posted_at < %(end)s
  GROUP BY 1 ORDER BY 1
-"""
-_FAR = datetime(9999, 12, 30).astimezone()
+""".replace("{first}", _FIRST)
 
 
-def monthly_flows(place: str, purse: str, *, before: datetime | None = None) -> list[Flow]:
-    """Every month in which something was posted, oldest first, up to a moment. One statement."""
+def monthly_flows(
+    place: str, purse: str, *, since: datetime | None = None, before: datetime | None = None
+) -> list[Flow]:
+    """Every month in which something was posted between two moments, oldest first. One statement."""
+    values = {"place": place, "purse": purse, "start": since or _PAST, "end": before or _FUTURE}
     with connection.cursor() as cursor:
-        cursor.execute(_FLOWS, {"place": place, "purse": purse, "before": before or _FAR})
+        cursor.execute(_FLOWS, values)
         return [Flow(*row) for row in cursor.fetchall()]
 
 
@@ -84,9 +104,9 @@ SELECT coalesce(t.pending_of, o.pending_of, t.reverses, t.id),
   FROM ledger_transfer t JOIN ledger_account d ON d.id = t.debit JOIN ledger_account c ON c.id = t.credit
   LEFT JOIN ledger_transfer o ON o.id = t.reverses LEFT JOIN ledger_transfer p ON p.id = t.pending_of
  WHERE t.place = %(place)s AND d.purse = %(purse)s AND t.phase IN ('posted', 'settled')
-   AND 'redeemed' IN (c.kind, d.kind) AND t.posted_at >= %(start)s AND t.posted_at < %(end)s
+   AND 'redeemed' IN (c.kind, d.kind) AND t.seq >= {first} AND t.posted_at >= %(start)s AND t.posted_at < %(end)s
  ORDER BY t.seq, t.index
-"""
+""".replace("{first}", _FIRST)
 
 
 def redemptions(place: str, purse: str, start: datetime, end: datetime) -> list[Redeemed]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time
 from typing import Final
 from uuid import UUID
 
@@ -91,7 +91,7 @@ def budget(place: str) -> Budget:
         cover=seen, settings=settings, total=total, held=village_accounts(place, SPEND).get("holder", 0),
         reserved=reserved or 0, free=unissued(place, SPEND), waiting=waiting,
         spread=spread(place, SPEND, _owners(place)), months=_months(flows, came),
-        alarms=_alarms(place, seen, settings, flows, came),
+        alarms=_alarms(_settlement(place), seen, settings, flows, came),
     )  # fmt: skip
 
 
@@ -99,13 +99,21 @@ def alarms(place: str) -> list[Alarm]:
     """What the today page says. Nothing where the village has no fund; else seven statements."""
     if not Fund.objects.filter(place=place).exists():
         return []
-    settings = settings_of(place)
+    settings, kind = settings_of(place), _settlement(place)
     seen = cover(place, value_fen=settings.value_fen)
-    return _alarms(place, seen, settings, monthly_flows(place, SPEND), _deposits(place))
+    # The running period, the one before it, and the one that is compared with.
+    first = previous_period(previous_period(period_of(today(), kind))).start
+    flows = monthly_flows(place, SPEND, since=datetime.combine(first, time(), tzinfo=SHANGHAI))
+    return _alarms(kind, seen, settings, flows, _deposits(place))
+
+
+def _settlement(place: str) -> str:
+    row = in_force(place, today())
+    return parsed(row).settlement if row is not None else "month"
 
 
 def _alarms(
-    place: str, seen: Cover, settings: Settings, flows: list[Flow], came: dict[str, int]
+    kind: str, seen: Cover, settings: Settings, flows: list[Flow], came: dict[str, int]
 ) -> list[Alarm]:
     found = []
     if settings.mode == Settings.Mode.FIXED and seen.short_fen > 0:
@@ -117,8 +125,6 @@ def _alarms(
                 f"请拨入 {format_yuan(seen.short_fen)} 元，或先少发兑换积分。",
             )
         )
-    row = in_force(place, today())
-    kind = parsed(row).settlement if row is not None else "month"
     growth = _growth(kind, flows, came)
     return [*found, growth] if growth else found
 
