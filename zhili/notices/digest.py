@@ -101,7 +101,12 @@ def _is_removed(line: Line) -> bool:
 def _fits(line: Line) -> bool:
     # A name that an objection took off the wall still stands in its row, as it was sealed or as it never hung.
     shown = [line.name_masked] if line.public_name else [line.name_masked, ""]
-    return not line.name_seal or line.name_seal in [_seal(line.name_salt, name) for name in shown]
+    if not line.name_seal:
+        return True
+    try:
+        return line.name_seal in [_seal(line.name_salt, name) for name in shown]
+    except ValueError:  # a salt that is no hex was never ours: the line was changed
+        return False
 
 
 def _is_on_record(notice: Notice) -> bool:
