@@ -78,7 +78,12 @@ def monthly_flows(
     place: str, purse: str, *, since: datetime | None = None, before: datetime | None = None
 ) -> list[Flow]:
     """Every month in which something was posted between two moments, oldest first. One statement."""
-    values = {"place": place, "purse": purse, "start": since or _PAST, "end": before or _FUTURE}
+    values: dict[str, Any] = {
+        "place": place,
+        "purse": purse,
+        "start": since or _PAST,
+        "end": before or _FUTURE,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_FLOWS, values)
         return [Flow(*row) for row in cursor.fetchall()]
