@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from zhili.audit.models import Entry
+from zhili.common import clock
 from zhili.notices.models import Line, Notice
 
 _SALT_BYTES: Final = 16
@@ -53,7 +53,7 @@ class Checked:
 def seal_names(lines: Iterable[Line]) -> None:
     """Give each new line its salt and the seal over the name that hangs out."""
     for line in lines:
-        line.name_salt = secrets.token_hex(_SALT_BYTES)
+        line.name_salt = clock.random_bytes(_SALT_BYTES).hex()
         line.name_seal = _seal(line.name_salt, line.name_masked if line.public_name else "")
 
 
