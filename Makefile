@@ -17,6 +17,9 @@ demo: setup      ## embedded database, a village with a year of points, served o
 test: setup-dev  ## everything that can fail, real database and real browser
 	@$(PY) -m pytest -n 2 --dist loadgroup
 
+soak: setup-dev  ## the Village Simulator with new seeds for an hour (SECONDS=…), with and without shops
+	@$(PY) -m tests.simulator --seconds $(or $(SECONDS),3600)
+
 test-server: setup-dev ## the same tests on a served PostgreSQL (Debian's, 15 or newer)
 	@$(PY) tools/test_server.py
 
@@ -48,4 +51,4 @@ lock:            ## compile requirements/*.txt and package-lock.json again, with
 clean:           ## remove everything that was installed or built (not var/)
 	rm -rf .venv .cache node_modules zhili/web/static/vendor
 
-.PHONY: help audit bundle setup setup-dev demo test test-server lint bench requirements screenshots lock clean
+.PHONY: help soak audit bundle setup setup-dev demo test test-server lint bench requirements screenshots lock clean

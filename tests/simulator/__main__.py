@@ -15,6 +15,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float)
     options.add_argument("--no-faults", action="store_true")
     options.add_argument("--no-checks", action="store_true", help="only live; for comparing the end")
+    options.add_argument("--shop", action="store_true", help="villages with a shop; --seconds takes turns")
     options.add_argument("--log", action="store_true", help="print every step")
     options.add_argument("--json", action="store_true")
     asked = options.parse_args()
@@ -28,7 +29,8 @@ def main() -> int:
         if asked.seconds:
             print(json.dumps(soak(asked.seconds, asked.seed), ensure_ascii=False, indent=1))
             return 0
-        life = one_life(asked.seed or 1, asked.steps, faults=not asked.no_faults, checks=not asked.no_checks)
+        life = one_life(asked.seed or 1, asked.steps, faults=not asked.no_faults, checks=not asked.no_checks,
+                        shop=asked.shop)  # fmt: skip
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -64,6 +64,26 @@ INVARIANTS: dict[str, str] = {
     "a claim's state and its line's are one": """
         SELECT l.id FROM notices_line l JOIN claims_claim c ON c.id = l.claim_id
          WHERE (l.status, c.status) NOT IN (('shown', 'on_notice'), ('held', 'held'), ('posted', 'posted'), ('dropped', 'dropped'))""",
+    "C-18 stock is its moves and never below zero": """
+        SELECT g.id FROM shop_good g LEFT JOIN shop_stockmove m ON m.good_id = g.id GROUP BY g.id
+        HAVING g.stock <> coalesce(sum(m.quantity), 0) OR g.stock < 0 OR g.reserved < 0 OR g.reserved > g.stock""",
+    "C-06 what is set aside waits for somebody": """
+        SELECT g.id FROM shop_good g LEFT JOIN (SELECT l.good_id, sum(l.quantity) AS n FROM shop_orderline l
+          JOIN shop_order o ON o.id = l.order_id WHERE o.status = 'reserved' GROUP BY 1) w ON w.good_id = g.id
+         WHERE g.reserved <> coalesce(w.n, 0)""",
+    "L-17 a money account is its entries": """
+        SELECT a.id FROM shop_fundaccount a LEFT JOIN shop_fundentry e ON e.place = a.place
+           AND a.kind IN (e.credit, e.debit) AND (a.fund_id IS NULL OR e.fund_id = a.fund_id)
+         GROUP BY a.id HAVING a.credits <> coalesce(sum(e.fen) FILTER (WHERE e.credit = a.kind), 0)
+            OR a.debits <> coalesce(sum(e.fen) FILTER (WHERE e.debit = a.kind), 0)""",
+    "points redeemed are the orders handed over": """
+        SELECT coalesce(a.place, o.place) FROM
+          (SELECT place, sum(credits - debits) AS n FROM ledger_account WHERE kind = 'redeemed' GROUP BY 1) a
+          FULL JOIN (SELECT place, sum(points) AS n FROM shop_order WHERE status = 'handed_over' GROUP BY 1) o
+            ON o.place = a.place WHERE coalesce(a.n, 0) <> coalesce(o.n, 0)""",
+    "an order is its lines": """
+        SELECT o.id FROM shop_order o LEFT JOIN shop_orderline l ON l.order_id = o.id GROUP BY o.id
+        HAVING o.points <> coalesce(sum(l.quantity * l.points), 0)""",
     "every photo's row has its file name and hash": """
         SELECT id FROM claims_evidence WHERE kind = 'photo' AND (file_name = '' OR sha256 = '')""",
 }
@@ -206,8 +226,27 @@ class Checker:
             agree(found.get(key, (0, 0)), value, f"balance of {key} in {village.place}")
         agree(set(found) - set(thought), set(), "households the model does not know")
         agree(houses, {house.code: house.open for house in village.houses.values()}, "households")
+        if village.shop is not None:
+            self.against_shop(village)
         agree(claims, {claim.id: claim.status for claim in village.claims.values()}, "claims")
         agree(objections, {one.id: one.open for one in village.objections.values()}, "objections")
+
+
+    def against_shop(self, village: Village) -> None:
+        """Shelf, orders and money of a village's shop."""
+        with scoped(village.place), connection.cursor() as cursor:
+            cursor.execute("SELECT code, stock, reserved FROM shop_good WHERE place = %s", [village.place])
+            shelf = {code: (stock, reserved) for code, stock, reserved in cursor.fetchall()}
+            cursor.execute("SELECT id::text, status, points FROM shop_order WHERE place = %s", [village.place])
+            orders = {id: (status, points) for id, status, points in cursor.fetchall()}
+            cursor.execute(
+                "SELECT sum(credits - debits) FROM shop_fundaccount WHERE place = %s AND kind = 'cash'", [village.place]
+            )
+            (cash,) = cursor.fetchone()
+        shop = village.shop
+        agree(shelf, {code: (one.stock, one.reserved) for code, one in shop.goods.items()}, f"shelf of {village.place}")
+        agree(orders, {key: (one.status, one.points) for key, one in shop.orders.items()}, f"orders of {village.place}")
+        agree(cash, shop.cash, f"money of {village.place}")
 
 
 def foreign(world: World, place: str | None, text: str) -> list[str]:

@@ -70,7 +70,7 @@ def new_id(world: World) -> str:
 
 def choose(world: World) -> Step:
     """The next deed: drawn by weight until one is possible."""
-    deeds = load()
+    deeds = [one for one in load() if world.shop or not getattr(one[1], "shop", False)]
     weights = [weight for weight, _ in deeds]
     while True:
         plan = world.rng.choices([one for _, one in deeds], weights)[0]

@@ -37,7 +37,8 @@ def reverse_award(world: World, village: Village) -> Step | None:
 def ordinary(village: Village) -> list[House]:
     """Open households without a log-in in them: those that split, merge and move."""
     fixed = {code_of(village.n, number) for number in [*range(1, 11), *VILLAGERS]}
-    return [house for house in village.houses.values() if house.open and house.code not in fixed]
+    rows = [house for house in village.houses.values() if house.open and house.code not in fixed]
+    return [house for house in rows if not house.reserved]  # with an order waiting nobody leaves
 
 
 @deed(1)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 SWEEPS_A_MONTH = 3
 OPEN = ("submitted", "second_review", "council")
@@ -151,6 +152,8 @@ class Village:
     phone: Phone = field(default_factory=Phone)
     imports: list[dict] = field(default_factory=list)
     next_code: int = 901
+    shop: Any = None
+    """deeds_shop.Shop once it is open."""
 
     def people(self, role: str) -> list[str]:
         return [name for name, held in self.roles.items() if held == role]
@@ -244,6 +247,8 @@ class World:
     seed: int
     now: datetime
     villages: list[Village]
+    shop: bool = False
+    """Whether there are shops in this life."""
 
     def __post_init__(self) -> None:
         self.rng = random.Random(f"deeds {self.seed}")

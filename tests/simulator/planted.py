@@ -128,7 +128,41 @@ def digits() -> None:
     perform.DEEDS["look_open"] = broken
 
 
+def half() -> None:
+    """Goods go over the table for half the points."""
+    from zhili.shop import ordering
+
+    real = ordering.ledger.NewTransfer
+
+    def cheap(id: Any, debit: Any, credit: Any, amount: int, *rest: Any, **more: Any) -> Any:
+        return real(id, debit, credit, max(1, amount // 2), *rest, **more)
+
+    class Ledger:
+        NewTransfer = staticmethod(cheap)
+
+        def __getattr__(self, name: str) -> Any:
+            from zhili.ledger import actions
+
+            return getattr(actions, name)
+
+    ordering.ledger = Ledger()  # type: ignore[assignment]
+
+
+def shelf() -> None:
+    """What goes over the table stays on the shelf in the books."""
+    from zhili.shop import ordering
+
+    ordering._moves_of = lambda *_: []  # type: ignore[assignment]
+
+
+def forgot() -> None:
+    """The expiry job gives the points back and forgets the goods."""
+    from zhili.shop import ordering
+
+    ordering._release = lambda *_: None  # type: ignore[assignment]
+
+
 PLANTS = {
     "kin": kin, "trace": trace, "foreign": foreign, "double": double, "caps": caps, "early": early, "held": held,
-    "shown": shown, "digits": digits,
+    "shown": shown, "digits": digits, "half": half, "shelf": shelf, "forgot": forgot,
 }  # fmt: skip

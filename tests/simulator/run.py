@@ -88,7 +88,9 @@ def copy(source: str, name: str) -> None:
 class Run:
     """One seed on a database of its own."""
 
-    def __init__(self, seed: int, source: str, *, faults: bool = True, checks: bool = True) -> None:
+    def __init__(
+        self, seed: int, source: str, *, faults: bool = True, checks: bool = True, shop: bool = False
+    ) -> None:
         from django.db import connection
 
         from tests.simulator import checks as checking
@@ -100,6 +102,7 @@ class Run:
         connection.settings_dict["NAME"] = self.database
         load()
         self.world = world.model(seed)
+        self.world.shop = shop
         self.chance = random.Random(f"faults {seed}") if faults else None
         self.house = House(self.database, "tests.simulator.performing")
         self.checker = checking.Checker(self.world)
@@ -244,7 +247,7 @@ class Run:
 
     def story(self, what: str) -> str:
         last = "\n".join(line[:600] for line in self.life.log[-6:])
-        faults = "" if self.chance else " --no-faults"
+        faults = ("" if self.chance else " --no-faults") + (" --shop" if self.world.shop else "")
         return (
             f"seed {self.life.seed}, step {self.life.steps}, commit {commit()}\n{what[-4000:]}\n"
             f"the last steps:\n{last}\nto see it again:\n"
@@ -260,9 +263,10 @@ def commit() -> str:
 
 
 def one_life(
-    seed: int, steps: int, *, faults: bool = True, checks: bool = True, until: float | None = None
-) -> Life:
-    run = Run(seed, template(), faults=faults, checks=checks)
+    seed: int, steps: int, *, faults: bool = True, checks: bool = True, until: float | None = None,
+    shop: bool = False,
+) -> Life:  # fmt: skip
+    run = Run(seed, template(), faults=faults, checks=checks, shop=shop)
     try:
         return run.live(steps, until=until)
     finally:
@@ -285,7 +289,7 @@ def soak(seconds: float, first: int | None = None, steps: int = 1500) -> dict[st
     while time.monotonic() < end:
         seed = seeds.randrange(10**9) if seeds else (first or 0) + totals["lives"]
         print(f"seed {seed} …", flush=True)
-        life = one_life(seed, steps, until=end)
+        life = one_life(seed, steps, until=end, shop=bool(totals["lives"] % 2))
         totals["lives"] += 1
         totals["steps"] += life.steps
         totals["refused"] += life.refused
