@@ -22,7 +22,7 @@ View = Callable[..., HttpResponse]
 # next year, is refused: voting, consenting, redeeming, reviewing, approving, unmasking, exporting, granting.
 SUPPORT_SEES: Final = frozenset(
     {
-        "claims.see", "claims.desk", "claims.see_claim", "ledger.read", "notices.see", "notices.objections",
+        "claims.see", "claims.desk", "claims.see_claim", "honours.see", "ledger.read", "notices.see", "notices.objections",
         "people.see_household", "people.see_households", "people.see_roles", "rulebook.see", "shop.see",
     }
 )  # fmt: skip

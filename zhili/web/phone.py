@@ -77,6 +77,7 @@ def me(request: HttpRequest) -> HttpResponse:
         Action("我的信息", _url("m_mydata"), "lock", "看、改、删，撤回同意"),
         Action("积分细则", _url("m_rules"), "scale", "做什么得几分"),
         Action("去兑换", _url("m_shop"), "gift", "积分能换什么"),
+        Action("荣誉", _url("m_honours"), "award", "我家的荣誉、证书，本组的目标"),
     ]
     return render(
         request,
