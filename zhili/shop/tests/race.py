@@ -426,8 +426,10 @@ def main() -> None:
 
     django.setup()
     made = village()
+    from zhili.shop.tests.race_money import money
+
     found: dict[str, Any] = {}
-    for part in (last_item, two_shops, same_key, one_outcome, expiry, opposed, waited, books):
+    for part in (last_item, two_shops, same_key, one_outcome, expiry, money, opposed, waited, books):
         started = time.monotonic()
         found[part.__name__] = part(made)
         found.setdefault("seconds", {})[part.__name__] = round(time.monotonic() - started, 1)

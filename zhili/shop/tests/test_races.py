@@ -95,6 +95,21 @@ def test_the_expiry_job_in_six_processes(race: dict[str, Any]) -> None:
 
 
 @pytest.mark.processes
+def test_one_deposit_one_payment_one_job(race: dict[str, Any]) -> None:
+    """C-03, C-12: the same deposit by ten is one entry; ten payments of one debt pay it once; six schedulers run once."""
+    found = race["money"]
+    assert len(set(found["booked"])) == 1 and found["entries"] == 1
+    assert (
+        [one for one in found["paid"] if one == 2_000] == [2_000]
+        and found["payments"] == 1
+        and found["open"] == [0]
+    )
+    refused = [one for one in found["paid"] if one != 2_000]
+    assert len(refused) == 9 and all("只应付 0.00 元" in one["text"] for one in refused)
+    assert found["job"].count("done") == 1 and set(found["job"]) <= {"done", "busy", "before"}
+
+
+@pytest.mark.processes
 def test_a_thousand_opposed_requests(race: dict[str, Any]) -> None:
     """C-07: goods taken in opposite orders by everybody: no deadlock, no error but words, and the books hold."""
     found = race["opposed"]
