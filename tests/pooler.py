@@ -50,6 +50,7 @@ class Pooler:
             "PORT": str(PORT),
             "PASSWORD": "",
             "DISABLE_SERVER_SIDE_CURSORS": True,
+            "LIMITS_NAME": f"{self.database}_limits",
         }
 
 
@@ -108,9 +109,10 @@ def pgbouncer(login: Login, database: str, *, size: int) -> Iterator[Pooler]:
     server = f"host={login.host} " + (f"port={login.port} " if login.port else "") + f"dbname={database}"
     (folder / "users").write_text(f'"{login.user}" "{login.password}"\n')
     (folder / "ini").write_text(
-        f"[databases]\n{database} = {server}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n"
+        f"[databases]\n{database} = {server}\n{database}_limits = {server} pool_size=1\n"
+        f"[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n"
         f"unix_socket_dir = {folder}\nauth_type = trust\nauth_file = {folder / 'users'}\npool_mode = transaction\n"
-        f"default_pool_size = {size}\nmin_pool_size = {size}\nmax_client_conn = 200\nserver_reset_query =\n"
+        f"default_pool_size = {size}\nmax_client_conn = 200\nserver_reset_query =\n"
         f"ignore_startup_parameters = extra_float_digits\nlogfile = {folder / 'log'}\n"
     )
     as_root = os.geteuid() == 0

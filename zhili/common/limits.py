@@ -7,6 +7,10 @@ counts failures: the first few cost nothing, then every further try must wait tw
 One statement per take, in a connection of its own that commits at once: a refused request rolls its own transaction
 back, but not what it has used up. The table is UNLOGGED and holds keyed digests only: after a crash everybody starts
 afresh, and nobody can read from it who tried to log in as whom.
+
+Behind a pool (PgBouncer) this connection needs a door of its own, ZHILI_LIMITS_DATABASE: a request asks while its
+transaction holds one of the pool's connections, so with one pool for both every connection could be held by somebody
+who waits for one more.
 """
 
 from __future__ import annotations
@@ -183,7 +187,8 @@ def _connected() -> psycopg.Connection[Any]:
     """The process's one autocommit connection to the database that Django now uses."""
     global _held, _held_for
     wanted = connection.settings_dict
-    target = (wanted["HOST"], wanted["PORT"], wanted["NAME"], wanted["USER"], os.getpid())
+    database = wanted.get("LIMITS_NAME") or wanted["NAME"]
+    target = (wanted["HOST"], wanted["PORT"], database, wanted["USER"], os.getpid())
     if _held is not None and _held_for and _held_for[-1] != os.getpid():
         _held = None  # a forked child must not close its parent's connection
     if _held is not None and (_held.closed or target != _held_for):
@@ -192,7 +197,7 @@ def _connected() -> psycopg.Connection[Any]:
         given = wanted.get("OPTIONS") or {}
         options: dict[str, Any] = {key: value for key, value in given.items() if isinstance(value, str)}
         _held = psycopg.connect(
-            host=wanted["HOST"] or None, port=wanted["PORT"] or None, dbname=wanted["NAME"], user=wanted["USER"],
+            host=wanted["HOST"] or None, port=wanted["PORT"] or None, dbname=database, user=wanted["USER"],
             password=wanted["PASSWORD"] or None, autocommit=True, prepare_threshold=None,
             **options,
         )  # fmt: skip

@@ -49,6 +49,8 @@ class Login:
             "USER": self.user,
             "PASSWORD": self.password,
             "OPTIONS": dict(self.options),
+            # Behind a pool: the name under which it keeps connections for the limits (common/limits.py).
+            "LIMITS_NAME": os.environ.get("ZHILI_LIMITS_DATABASE", ""),
         }
 
     def connect(self, database: str | None = None) -> psycopg.Connection:
