@@ -39,6 +39,8 @@ from zhili.privacy import actions
 from zhili.privacy.erasing import GONE, again, erase, erased_list, refuse_unless_erasable
 from zhili.privacy.errors import PrivacyError
 from zhili.privacy.models import Erasure, Request
+from zhili.shop import actions as shop_actions
+from zhili.shop.tests.stage import open_for
 
 NAME, PHONE, ID_NUMBER = "慕容演示春", "13987650123", "11010519491231002X"
 
@@ -348,6 +350,8 @@ def test_a_real_dump_has_no_trace(own_database: str, django_db_blocker: Any) -> 
                 by=cast.clerk, household=cast.household, name=NAME, phone=PHONE, id_number=ID_NUMBER
             )
             make_login(one, "murongchun", "tan-jia-gou-2026", by=cast.clerk)
+            shop = open_for(cast)
+            shop_actions.deposit(by=cast.clerk, fund=shop.fund, fen=8_800, source=f"{NAME}捐赠", paper="收-2")
         before = dump()
         with scoped("511702"):
             erase(resident=one, by=cast.clerk, approved_by=cast.supervisor, basis="request")
@@ -358,7 +362,8 @@ def test_a_real_dump_has_no_trace(own_database: str, django_db_blocker: Any) -> 
         one.id_number_secret.encode(),
         bytes(one.phone_index or b"").hex().encode(),
     ]
-    assert all(word in before for word in words)
+    assert all(word in before for word in words) and f"{NAME}捐赠".encode() in before
+    assert f"{GONE}捐赠".encode() in after
     assert not [word for word in (*words, PHONE.encode(), ID_NUMBER.encode()) if word in after]
 
 
