@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -39,10 +40,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # A worker may have read its settings already, with the environment of the process that started it.
     connection.settings_dict.update(embedded.logins()["app"].as_django())
+    log_into(Path(os.environ["ZHILI_LOG_DIR"]))
     # What is loaded by now stays; the collector need not look through it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def log_into(folder: Path) -> None:
+    """This worker's own log, for the same reason; the servers it starts follow the environment."""
+    from django.conf import settings
+
+    from zhili.common.logs import DailyFile
+
+    settings.LOG_DIR = folder
+    loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
+    for handler in {handler for logger in loggers for handler in logger.handlers}:
+        if isinstance(handler, DailyFile):
+            handler.close()
+            handler.folder = folder
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

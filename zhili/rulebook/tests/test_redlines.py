@@ -38,6 +38,25 @@ def test_corpus_comes_out_as_marked(row):
     assert (verdict(found), found[0].id if found else "") == (row["expected"], row["line"])
 
 
+@pytest.mark.parametrize("line", [f"RL-{n:02}" for n in range(1, 14)])
+def test_no_clause_of_a_line_gets_past_it(line):
+    """RL-01, RL-02, RL-03, RL-04, RL-05, RL-06, RL-07, RL-08, RL-09, RL-10, RL-11, RL-12, RL-13: of the clauses marked
+    for a line the checker misses none, judges none more mildly, and takes no sound clause for one of them."""
+    grave = {"ok": 0, "warn": 1, "legal_review": 2, "block": 3}
+    missed, milder, false_alarms, seen = [], [], [], 0
+    for row in corpus():
+        points, effect = points_and_effect(row["points_or_effect"])
+        found = check_item(row["text"], points=points, effect=effect)
+        named = line in {finding.id for finding in found}
+        if row["line"] == line:
+            seen += 1
+            missed += [row["text"]] if not named else []
+            milder += [row["text"]] if grave[verdict(found)] < grave[row["expected"]] else []
+        elif row["expected"] == "ok" and named:
+            false_alarms.append(row["text"])
+    assert seen >= 4 and (missed, milder, false_alarms) == ([], [], [])
+
+
 def test_corpus_is_wide_enough():
     rows = corpus()
     assert len(rows) >= 400
