@@ -9,7 +9,9 @@ from typing import TypeVar
 from django.db import IntegrityError, OperationalError
 
 from zhili.common.busy import BUSY, BUSY_HINT, waited_in_vain
+from zhili.common.errors import ZhiliError
 from zhili.shop.errors import Conflict
+from zhili.shop.models import Order
 
 Made = TypeVar("Made")
 
@@ -38,4 +40,20 @@ def busy_is_said(act: Callable[..., Made]) -> Callable[..., Made]:
     return inner
 
 
-__all__ = ["busy_is_said"]
+def once_by_key(act: Callable[..., Made]) -> Callable[..., Made]:
+    """For an order's making: refused (sold out by now, say) because the same request went through while this one waited, it
+    answers with what is there (C-03)."""
+
+    @wraps(act)
+    def inner(**facts: object) -> Made:
+        try:
+            return act(**facts)
+        except ZhiliError:
+            if not Order.objects.filter(pk=facts["id"]).exists():
+                raise
+            return act(**facts)
+
+    return inner
+
+
+__all__ = ["busy_is_said", "once_by_key"]

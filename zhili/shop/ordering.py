@@ -38,7 +38,7 @@ from zhili.ledger import actions as ledger
 from zhili.people.household_actions import lock_open
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import active_delegation
-from zhili.shop.busy import busy_is_said
+from zhili.shop.busy import busy_is_said, once_by_key
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.fairs import served
 from zhili.shop.models import FairDay, Good, Order, OrderLine, Shop, StockMove
@@ -60,6 +60,7 @@ class Visit:
     on: date | None = None
 
 
+@once_by_key
 @busy_is_said
 def reserve(
     *,
@@ -98,6 +99,7 @@ def reserve(
     return order
 
 
+@once_by_key
 @busy_is_said
 def redeem(
     *,

@@ -94,7 +94,7 @@ class Village:
 
 def build(progress: Callable[[str, float], None]) -> dict[str, Any]:
     """Build everything; `progress(step, share done)` is told as it goes. Returns counts, seconds and the head."""
-    from zhili.config.demo import shop, stages, year
+    from zhili.config.demo import honours, shop, stages, year
     from zhili.ledger.queries import latest_head
 
     started = perf_counter()
@@ -108,6 +108,7 @@ def build(progress: Callable[[str, float], None]) -> dict[str, Any]:
         for number, month in enumerate(year.MONTHS):
             year.plan_month(village, month, number)
         shop.plan_shop(village)
+        honours.stage_honours(village)
         village.live(lambda day: progress(f"{day:%Y年%-m月}", 0.1 + 0.85 * (day - FIRST_DAY).days / 400))
         head = latest_head(PLACE)
         assert head is not None

@@ -211,10 +211,10 @@ def two_shops(made: SimpleNamespace) -> dict[str, Any]:
 
 
 def same_key(made: SimpleNamespace) -> list[list[Any]]:
-    """One request that eight processes deliver at the same moment, five times."""
+    """One request that eight processes deliver at the same moment, five times; the fifth takes the last piece."""
     from zhili.common.ids import uuid7
 
-    good = goods(made, made.shop, "S", 1, 20, 100)[0]
+    good = goods(made, made.shop, "S", 1, 5, 100)[0]
     return together(
         [[bought(made, made.homes[30], good, key=key)] * 8 for key in (uuid7() for _ in range(5))]
     )
