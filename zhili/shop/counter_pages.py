@@ -156,8 +156,9 @@ def _collector_words(collector: Any, typed: Typed) -> str:
 def done_page(request: HttpRequest, counter: Counter, order: UUID) -> HttpResponse:
     """Step 4: in big words what was taken and what is left; the next customer is one key away."""
     made = _order(counter, order)
-    if made.status != Order.Status.HANDED_OVER:
-        raise NotFound("没有这张兑换单。")
+    if made.status != Order.Status.HANDED_OVER:  # cancelled, or taken back since
+        desk = counter.face == "desk"
+        return redirect(*(("desk_shop_order", made.place, made.pk) if desk else ("m_order", made.pk)))
     lines = list(made.lines.all())
     held = balances(made.place, [made.owner])[made.owner, SPEND]
     context = {
@@ -177,7 +178,7 @@ def pick_up_page(request: HttpRequest, counter: Counter) -> HttpResponse:
     digits = "".join(letter for letter in text.rpartition("=")[2] if letter.isdigit())[:8]
     words = ""
     if text:
-        for shop in counter.shops:
+        for shop in sorted(counter.shops, key=lambda one: one != counter.shop):
             order = find_waiting(shop, digits) if digits else None
             if order is not None and order.place.startswith(counter.place):
                 return redirect(counter.url("pick_up_order", order.pk))
