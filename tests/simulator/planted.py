@@ -88,18 +88,19 @@ def held() -> None:
     """An objection that holds nothing."""
     from zhili.notices import objecting
 
-    real = objecting.Line.objects.filter
+    line, real = objecting.Line, objecting.Line.objects.filter
 
     class Manager:
         def __getattr__(self, name: str) -> Any:
-            return getattr(objecting.Line._default_manager, name)
+            return getattr(line._default_manager, name)
 
         def filter(self, *args: Any, **wanted: Any) -> Any:
             return real(*args, **wanted).none() if wanted.get("status") == "shown" else real(*args, **wanted)
 
     class Blind:
         objects = Manager()
-        Status = objecting.Line.Status
+        Status = line.Status
+        DoesNotExist = line.DoesNotExist
 
     objecting.Line = Blind  # type: ignore[assignment, misc]
     objecting.claims.hold = lambda *_: None  # type: ignore[assignment]
