@@ -47,7 +47,7 @@ def test_a_life_with_a_shop_ends_like_one_in_peace(killed: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("plant", "words"),
     [
-        ("half", "the product says"),
+        ("half", "points redeemed are the orders handed over"),
         ("shelf", "shelf of"),
         ("forgot", "C-06 what is set aside waits for somebody"),
     ],
