@@ -63,7 +63,8 @@ INVARIANTS: dict[str, str] = {
          WHERE l.status = 'posted' AND o.status IN ('received', 'acknowledged')""",
     "a claim's state and its line's are one": """
         SELECT l.id FROM notices_line l JOIN claims_claim c ON c.id = l.claim_id
-         WHERE (l.status, c.status) NOT IN (('shown', 'on_notice'), ('held', 'held'), ('posted', 'posted'), ('dropped', 'dropped'))""",
+         WHERE (l.status, c.status) NOT IN
+               (('shown', 'on_notice'), ('held', 'held'), ('posted', 'posted'), ('dropped', 'dropped'))""",
     "C-18 stock is its moves and never below zero": """
         SELECT g.id FROM shop_good g LEFT JOIN shop_stockmove m ON m.good_id = g.id GROUP BY g.id
         HAVING g.stock <> coalesce(sum(m.quantity), 0) OR g.stock < 0 OR g.reserved < 0 OR g.reserved > g.stock""",
@@ -157,7 +158,8 @@ class Checker:
         with scoped("*"), connection.cursor() as cursor:
             if last is not None:
                 cursor.execute(
-                    "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM audit_entry t WHERE at <= %s",
+                    "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text"
+                    " FROM audit_entry t WHERE at <= %s",
                     [last],
                 )
                 then, same = cursor.fetchone()
@@ -231,21 +233,31 @@ class Checker:
         agree(claims, {claim.id: claim.status for claim in village.claims.values()}, "claims")
         agree(objections, {one.id: one.open for one in village.objections.values()}, "objections")
 
-
     def against_shop(self, village: Village) -> None:
         """Shelf, orders and money of a village's shop."""
         with scoped(village.place), connection.cursor() as cursor:
             cursor.execute("SELECT code, stock, reserved FROM shop_good WHERE place = %s", [village.place])
             shelf = {code: (stock, reserved) for code, stock, reserved in cursor.fetchall()}
-            cursor.execute("SELECT id::text, status, points FROM shop_order WHERE place = %s", [village.place])
+            cursor.execute(
+                "SELECT id::text, status, points FROM shop_order WHERE place = %s", [village.place]
+            )
             orders = {id: (status, points) for id, status, points in cursor.fetchall()}
             cursor.execute(
-                "SELECT sum(credits - debits) FROM shop_fundaccount WHERE place = %s AND kind = 'cash'", [village.place]
+                "SELECT sum(credits - debits) FROM shop_fundaccount WHERE place = %s AND kind = 'cash'",
+                [village.place],
             )
             (cash,) = cursor.fetchone()
         shop = village.shop
-        agree(shelf, {code: (one.stock, one.reserved) for code, one in shop.goods.items()}, f"shelf of {village.place}")
-        agree(orders, {key: (one.status, one.points) for key, one in shop.orders.items()}, f"orders of {village.place}")
+        agree(
+            shelf,
+            {code: (one.stock, one.reserved) for code, one in shop.goods.items()},
+            f"shelf of {village.place}",
+        )
+        agree(
+            orders,
+            {key: (one.status, one.points) for key, one in shop.orders.items()},
+            f"orders of {village.place}",
+        )
         agree(cash, shop.cash, f"money of {village.place}")
 
 

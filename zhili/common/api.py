@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar, overload
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -115,6 +115,12 @@ def page_of(
     return {"items": shown(cut), "page": paging.page, "size": paging.size, "total": total}
 
 
+@overload
+def points_text(centi: int) -> str: ...
+@overload
+def points_text(centi: None) -> None: ...
+@overload
+def points_text(centi: int | None) -> str | None: ...
 def points_text(centi: int | None) -> str | None:
     """Hundredths → decimal text, None stays None."""
     return None if centi is None else format_points(centi)

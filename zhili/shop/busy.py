@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, OperationalError
 
@@ -45,7 +45,7 @@ def once_by_key(act: Callable[..., Made]) -> Callable[..., Made]:
     answers with what is there (C-03)."""
 
     @wraps(act)
-    def inner(**facts: object) -> Made:
+    def inner(**facts: Any) -> Made:
         try:
             return act(**facts)
         except ZhiliError:

@@ -156,7 +156,8 @@ def purses() -> dict[UUID, int]:
 
 def basket(shop: DemoShop, may_spend: int, most: int) -> list[actions.Wanted]:
     """One to three things somebody with so many points takes home, at today's prices."""
-    day, left, found = today(), min(may_spend, most), []
+    day, left = today(), min(may_spend, most)
+    found: list[actions.Wanted] = []
     for code in shop.chance.sample(sorted(shop.goods), len(shop.goods)):
         price = shop.price(code, day)
         if price <= left and len(found) < 3:
