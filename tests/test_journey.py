@@ -138,8 +138,7 @@ def first_log_in(as_person: Any, secret: str) -> None:
     phone.goto("/m/passbook/")
     assert phone.url.endswith("/password/"), phone.url
     fill(phone, oldpassword=secret, password1=PASSWORD, password2=PASSWORD)
-    phone.locator("main form button").last.click()
-    phone.wait_for_load_state()
+    press(phone, "换成新密码")
     phone.goto("/m/passbook/")
     expect(phone.locator("body")).to_contain_text("存折")
 
