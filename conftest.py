@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     pytest-xdist 3.8 writes the group into a field pytest 9.2 no longer reads, so every group was torn apart and each
     worker built all of it once more. The name it looks for is put where pytest reads it.
     """
-    items.sort(key=lambda item: "tests/matrix/" not in item.nodeid)
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/matrix/", "tests/simulator/")))
     if not config.getoption("loadgroup", False):
         return
     from _pytest.nodeid import NodeId

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("simulator")]
+pytestmark = [pytest.mark.processes]
 
 
 def simulate(*asked: str, plant: str = "") -> subprocess.CompletedProcess[str]:
