@@ -77,7 +77,7 @@ def me(request: HttpRequest) -> HttpResponse:
         Action("我的信息", _url("m_mydata"), "lock", "看、改、删，撤回同意"),
         Action("积分细则", _url("m_rules"), "scale", "做什么得几分"),
         Action("去兑换", _url("m_shop"), "gift", "积分能换什么"),
-        Action("荣誉", _url("m_honours"), "award", "我家的荣誉、证书，本组的目标"),
+        Action("荣誉", _honours(user), "award", "我家的荣誉、证书，本组的目标"),
     ]
     return render(
         request,
@@ -155,6 +155,11 @@ def _village(user: User, request: HttpRequest) -> VillageSettings | None:
 def _passbook(user: User) -> str:
     """Staff who belong to no household have no passbook."""
     return _url("m_passbook") if user.resident is not None else ""
+
+
+def _honours(user: User) -> str:
+    """Honours are a household's."""
+    return _url("m_honours") if user.resident is not None else ""
 
 
 def _url(*names: str) -> str:
