@@ -288,7 +288,7 @@ def village_of_twenty(shop: SimpleNamespace) -> list[str]:
     return codes
 
 
-def test_twenty_rows_are_one_request_and_keyboard_only(shop: SimpleNamespace):
+def test_twenty_rows_are_one_request_and_keyboard_only(shop: SimpleNamespace, record_property: Any):
     """U-34: at least 20 rows a minute: one request books twenty rows, under 20 keys a row; replay books nothing twice."""
     codes = village_of_twenty(shop)
     rows = [(code, "A01", "", "") for code in codes]
@@ -303,6 +303,8 @@ def test_twenty_rows_are_one_request_and_keyboard_only(shop: SimpleNamespace):
     assert answer.status_code == 302 and "q=2026-07" in answer.url
     assert Order.objects.filter(channel="paper", paper_number="2026-07").count() == 20
     assert shelf(shop.soap) == (0, 0)
+    record_property("keys_a_row", keys / 20)
+    record_property("statements", len(asked))
     assert len(asked) < 45 * 20, len(asked)
     again = client.post(desk(shop, "paper/"), sent)
     assert again.status_code == 302 and Order.objects.count() == 20 and PaperList.objects.count() == 1
