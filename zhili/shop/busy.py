@@ -25,9 +25,7 @@ def busy_is_said(act: Callable[..., Made]) -> Callable[..., Made]:
             try:
                 return act(*args, **facts)
             except IntegrityError as error:
-                if "shop_order_pkey" in str(
-                    error
-                ):  # written by another process between our look and our writing
+                if "_pkey" in str(error):  # written by another process between our look and our writing
                     return act(*args, **facts)
                 if "order_code_once" in str(error):  # one pick-up code in a million
                     raise Conflict(BUSY, hint=BUSY_HINT, word="busy") from error
