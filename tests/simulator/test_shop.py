@@ -9,7 +9,7 @@ import pytest
 from tests.simulator.test_kill import program
 from tests.simulator.test_simulator import life, simulate
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("simulator")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("simulator_shop")]
 SEED, STEPS = 32, 400
 
 
@@ -44,16 +44,10 @@ def test_a_life_with_a_shop_ends_like_one_in_peace(killed: dict[str, Any]) -> No
     )
 
 
-@pytest.mark.parametrize(
-    ("plant", "words"),
-    [
-        ("half", "points redeemed are the orders handed over"),
-        ("shelf", "shelf of"),
-        ("forgot", "C-06 what is set aside waits for somebody"),
-    ],
-)
+# "shelf" and "forgot" are found in the same way; one is enough for every day.
+@pytest.mark.parametrize(("plant", "words"), [("half", "points redeemed are the orders handed over")])
 def test_a_fault_in_the_shop_is_found(plant: str, words: str) -> None:
-    """L-17, C-06, C-18: goods for half the points, goods that never leave the books, goods that never come back."""
+    """L-01, L-05: goods that go over the table for half the points."""
     done = simulate("--seed", str(SEED), "--steps", str(STEPS), "--shop", plant=plant)
     assert done.returncode == 1, done.stdout[-2000:]
     assert words in done.stderr, done.stderr[-3000:]
