@@ -64,7 +64,12 @@ ALIASES = {"reversal": "reversalrequest", "upload": "importfile", "payout": "fun
 # Table → the columns its constraints are particular about, where tests/matrix/scene.py cannot guess them.
 ROWS: dict[str, Callable[[SimpleNamespace], dict[str, Any]]] = {
     # A shelf with its price list in force, a day announced and a question asked: what the open page shows says 公.
-    "shop_shop": lambda v: {"title": f"{v.word}公超市", "address": f"{v.word}公", "hours": f"{v.word}公"},
+    "shop_shop": lambda v: {
+        "title": f"{v.word}公超市",
+        "address": f"{v.word}公",
+        "hours": f"{v.word}公",
+        "paused": f"{v.word}公",
+    },
     "shop_good": lambda v: {
         "code": f"{v.word}公1",
         "title": f"{v.word}公皂",
