@@ -25,6 +25,7 @@ from zhili.common.points import format_points
 from zhili.common.policy import may
 from zhili.ledger.queries import balances
 from zhili.people.access import person_of
+from zhili.people.cards import old_card
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import find_by_card, head_names, head_of, members, tidy_code
 from zhili.rulebook.queries import in_force, parsed
@@ -139,7 +140,8 @@ def _unknown(counter: Counter, text: str) -> str:
         record(
             "shop.card_refused", by=counter.user, place=counter.place, target=counter.shop or counter.place
         )
-        return "这张卡不能用：可能已经换过新卡，也可能不是本村的卡。请用新卡；没带的，核对本人后输户编号。"
+        unknown = "这张卡不能用：可能已经换过新卡，也可能不是本村的卡。请用新卡；没带的，核对本人后输户编号。"
+        return old_card(counter.place, text) or unknown
     return f"没有“{text[:20]}”这一户，请看着卡再输一遍。"
 
 
