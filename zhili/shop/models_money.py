@@ -98,6 +98,8 @@ class FundEntry(models.Model):
     code = models.CharField("事由", max_length=10, choices=Code.choices)
     source = models.CharField("来源", max_length=40, blank=True)
     """Of a deposit: 财政, 集体收益, 捐赠, or a company's name."""
+    shop = models.ForeignKey("shop.Shop", models.PROTECT, null=True, blank=True, related_name="+")
+    """Of a settlement: the partner's or township's shop that was paid, whatever its title becomes."""
     paper = models.CharField("凭证号", max_length=40, blank=True)
     move = models.ForeignKey("shop.StockMove", models.PROTECT, null=True, blank=True, related_name="entries")
     ledger_points = models.BigIntegerField("折合积分", default=0)

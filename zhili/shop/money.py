@@ -24,7 +24,7 @@ from zhili.ledger.queries import balances_of_village
 from zhili.notices.closing import open_period
 from zhili.people.models import User
 from zhili.shop.errors import Conflict, ShopError
-from zhili.shop.models import Fund, FundEntry, Settings
+from zhili.shop.models import Fund, FundEntry, Settings, Shop
 
 FEN_MAX: Final = 100_000_000_00
 SOURCES: Final = ("财政", "集体收益", "捐赠", "企业")
@@ -143,13 +143,22 @@ def _fund_points(by: User, fund: Fund, key: UUID, points: int, day: date) -> Non
 
 
 def pay_partner(
-    *, by: User, fund: Fund, fen: int, paper: str, payee: str, id: UUID | None = None
+    *, by: User, fund: Fund, fen: int, paper: str, shop: Shop, id: UUID | None = None
 ) -> FundEntry:
     """商户结算: what a partner or township shop gave out for points is paid from the fund."""
-    return _pay(by, fund, fen, paper, payee, "settle", id)
+    return _pay(by, fund, fen, paper, shop.title, "settle", id, shop)
 
 
-def _pay(by: User, fund: Fund, fen: int, paper: str, payee: str, code: str, id: UUID | None) -> FundEntry:
+def _pay(
+    by: User,
+    fund: Fund,
+    fen: int,
+    paper: str,
+    payee: str,
+    code: str,
+    id: UUID | None,
+    shop: Shop | None = None,
+) -> FundEntry:
     _must(by, fund.place)
     if fen <= 0 or not paper.strip():
         raise ShopError("请填金额和凭证号", field="fen", hint="金额要大于 0。")
@@ -168,7 +177,7 @@ def _pay(by: User, fund: Fund, fen: int, paper: str, payee: str, code: str, id: 
             )  # fmt: skip
         entry = FundEntry.objects.create(
             id=id or uuid7(), place=fund.place, fund=fund, debit="cash", credit="paid", fen=fen, code=code,
-            source=payee.strip()[:40], paper=paper.strip()[:40], by=by,
+            source=payee.strip()[:40], shop=shop, paper=paper.strip()[:40], by=by,
         )  # fmt: skip
         record(f"shop.{code}", by=by, place=fund.place, target=entry, fen=fen)
     return entry

@@ -52,14 +52,14 @@ def owed_to_shops(place: str) -> list[Owed]:
         row["shop"]: row
         for row in done.values("shop").annotate(sum=Sum("points"), count=Count("pk")).order_by()
     }
-    payments = FundEntry.objects.filter(place=place, code="settle", source__in=[shop.title for shop in shops])
-    paid = dict(payments.values_list("source").annotate(fen=Sum("fen")).order_by())
+    payments = FundEntry.objects.filter(place=place, code="settle", shop__in=shops)
+    paid = dict(payments.values_list("shop").annotate(fen=Sum("fen")).order_by())
     value = settings_of(place).value_fen
     found = []
     for shop in shops:
         row = sums.get(shop.pk, {"sum": 0, "count": 0})
         fen = row["sum"] * value // 100
-        found.append(Owed(shop, row["count"], row["sum"], fen, paid.get(shop.title, 0)))
+        found.append(Owed(shop, row["count"], row["sum"], fen, paid.get(shop.pk, 0)))
     return found
 
 
@@ -79,7 +79,7 @@ def settle_shop(*, by: User, fund: Fund, shop: Shop, fen: int, paper: str, id: U
                     f"“{shop}”现在只应付 {format_yuan(owed.open)} 元", field="fen",
                     hint=f"已领走的兑换单共 {format_yuan(owed.fen)} 元，已付 {format_yuan(owed.paid)} 元。", word="too_much",
                 )  # fmt: skip
-        return pay_partner(by=by, fund=fund, fen=fen, paper=paper, payee=shop.title, id=id)
+        return pay_partner(by=by, fund=fund, fen=fen, paper=paper, shop=shop, id=id)
 
 
 @dataclass(frozen=True, slots=True)

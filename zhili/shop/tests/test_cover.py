@@ -115,7 +115,7 @@ def test_a_book_by_person_counts_by_household(shop: SimpleNamespace):
 def test_alarm_when_the_money_does_not_cover_the_points(shop: SimpleNamespace):
     """G-12: at 2 yuan a point 200 points need 400 yuan; the fund went out to another purpose."""
     assert alarms(shop.place) == []
-    actions.pay_partner(by=shop.cast.clerk, fund=shop.fund, fen=60000, paper="付-1", payee="演示")
+    actions.pay_partner(by=shop.cast.clerk, fund=shop.fund, fen=60000, paper="付-1", shop=shop.shop)
     give(shop.cast, shop.cast.elder.resident.household, 25000)
     (alarm,) = alarms(shop.place)
     assert alarm.kind == "cover" and "保障率 88%" in alarm.sentence and "请拨入 50.00 元" in alarm.todo
@@ -161,7 +161,7 @@ def test_growth_is_compared_by_the_villages_own_settlement(shop: SimpleNamespace
 def test_little_before_and_floating_value_raise_nothing(shop: SimpleNamespace, clock):
     """G-12: from 1 point to 10 is no flood; a floating point is always covered."""
     actions.change_settings(by=shop.cast.clerk, place=shop.place, resolution="会-2", mode="floating")
-    actions.pay_partner(by=shop.cast.clerk, fund=shop.fund, fen=78500, paper="付-1", payee="演示")
+    actions.pay_partner(by=shop.cast.clerk, fund=shop.fund, fen=78500, paper="付-1", shop=shop.shop)
     give(shop.cast, shop.cast.household, 90000)
     assert alarms(shop.place) == []
     assert "不会不够" in page(shop.cast.clerk, f"/desk/{shop.place}/shop/budget/")

@@ -163,7 +163,7 @@ def test_money_is_the_clerk_s(shop: SimpleNamespace, who: str):
     with pytest.raises(NotAllowed):
         actions.deposit(by=getattr(shop.cast, who), fund=shop.fund, fen=100, source="财政", paper="1")
     with pytest.raises(NotAllowed):
-        actions.pay_partner(by=getattr(shop.cast, who), fund=shop.fund, fen=100, paper="1", payee="商户")
+        actions.pay_partner(by=getattr(shop.cast, who), fund=shop.fund, fen=100, paper="1", shop=shop.shop)
 
 
 def test_a_higher_value_waits_for_money(shop: SimpleNamespace):

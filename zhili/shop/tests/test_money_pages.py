@@ -17,6 +17,7 @@ from zhili.ledger.queries import balances_of_village
 from zhili.ledger.verify import verify
 from zhili.places.queries import village_settings
 from zhili.shop import actions
+from zhili.shop.errors import ShopError
 from zhili.shop.models import Fund, FundEntry, Order, Shop
 from zhili.shop.money import cash_of, settings_of
 from zhili.shop.settling import owed_to_shops, preview_floating
@@ -274,3 +275,17 @@ def test_a_township_keeps_a_fund_without_points(shop: SimpleNamespace):
         assert browser(township).get(f"/desk/511702109/shop/funds/{name}").status_code == 404
     for person in (shop.cast.clerk, shop.cast.supervisor, shop.cast.stranger_clerk):
         assert browser(person).get(path).status_code == 404
+
+
+def test_a_partner_with_a_new_name_is_not_paid_twice(shop: SimpleNamespace):
+    """What was paid belongs to the shop, whatever stands over its door."""
+    partner = actions.open_shop(by=shop.cast.clerk, place=shop.place, title="演示理发店", kind="partner")
+    actions.redeem(
+        by=shop.cast.clerk, id=uuid7(), shop=partner, household=shop.cast.household,
+        wanted=[actions.Wanted(None, 1, 1000, "理发一次")],
+    )  # fmt: skip
+    facts = {"by": shop.cast.clerk, "fund": shop.fund, "shop": partner, "fen": 1000, "paper": "付-1"}
+    actions.settle_shop(id=uuid7(), **facts)
+    actions.edit_shop(by=shop.cast.clerk, shop=partner, title="演示新理发店")
+    with pytest.raises(ShopError, match="现在只应付 0.00 元"):
+        actions.settle_shop(id=uuid7(), **facts)
