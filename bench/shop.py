@@ -22,6 +22,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -64,11 +65,17 @@ def main() -> bool:
             hand, real = [], []
             for turn in range(TURNS):
                 hand.append(by_hand(market, SECONDS))
+                before = processor(port)
                 real.append(through_http(port, market, SECONDS))
+                used = [after - then for after, then in zip(processor(port), before, strict=True)]
                 print(
                     f"    turn {turn + 1}: by hand {hand[-1]:.0f}/s, through HTTP {real[-1]:.0f}/s",
                     flush=True,
                 )
+            each = [1000 * part / (real[-1] * SECONDS) for part in used]
+            print(
+                f"  processor of one hand-over: server {each[0]:.1f} ms, database {each[1]:.1f} ms (last turn)"
+            )
         check(market)
     floor, found = statistics.median(hand), statistics.median(real)
     wanted = min(WISHED, floor / 2)
@@ -210,6 +217,35 @@ def through_http(port: int, market: Market, seconds: float) -> float:
         return done
 
     return in_parallel(counter, seconds)
+
+
+def processor(port: int) -> list[float]:
+    """Seconds of processor so far of the server's processes and of the database's backends."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        backends = {str(pid) for (pid,) in cursor.fetchall()}
+    ours = {
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if f"127.0.0.1:{port}".encode() in _read(path)
+    }
+    return [sum(_seconds(pid) for pid in pids) for pids in (ours, backends)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _seconds(pid: str) -> float:
+    fields = _read(Path("/proc", pid, "stat")).rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if len(fields) > 12 else 0.0
 
 
 def by_hand(market: Market, seconds: float) -> float:
