@@ -62,9 +62,18 @@ def double() -> None:
 
 
 def caps() -> None:
+    """Every cap is taken for one point, one time."""
+    from dataclasses import replace
+
     from zhili.rulebook import calculator
 
-    calculator._Limit.cut = lambda self, counter, sign, left, why: left  # type: ignore[method-assign]
+    real = calculator._limits
+
+    def broken(caps: Any, *rest: Any) -> Any:
+        least = [replace(cap, points=cap.points and 100, times=cap.times and 1) for cap in caps]
+        return real(least, *rest)
+
+    calculator._limits = broken
 
 
 def early() -> None:
@@ -85,25 +94,19 @@ def early() -> None:
 
 
 def held() -> None:
-    """An objection that holds nothing."""
-    from zhili.notices import objecting
+    """A closing that does not ask who objected."""
+    from zhili.claims.models import Claim
+    from zhili.notices import actions, closing
 
-    line, real = objecting.Line, objecting.Line.objects.filter
+    real = closing.close_notice
 
-    class Manager:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(line._default_manager, name)
+    def broken(**args: Any) -> Any:
+        lines = args["notice"].lines.filter(status="held")
+        Claim.objects.filter(pk__in=list(lines.values_list("claim_id", flat=True))).update(status="on_notice")
+        lines.update(status="shown")
+        return real(**args)
 
-        def filter(self, *args: Any, **wanted: Any) -> Any:
-            return real(*args, **wanted).none() if wanted.get("status") == "shown" else real(*args, **wanted)
-
-    class Blind:
-        objects = Manager()
-        Status = line.Status
-        DoesNotExist = line.DoesNotExist
-
-    objecting.Line = Blind  # type: ignore[assignment, misc]
-    objecting.claims.hold = lambda *_: None  # type: ignore[assignment]
+    actions.close_notice = broken  # type: ignore[assignment]
 
 
 def shown() -> None:
