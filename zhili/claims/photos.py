@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -188,11 +188,16 @@ def refuse_over_quota(by: User, place: str, count: int, day_start: object, *, st
         raise ClaimError("全村今天上传的照片到了上限", field="photos", hint="请明天再传，或告诉系统管理员。")
 
 
-def sweep(place: str) -> int:
-    """Remove files older than a day that no evidence names. Returns how many."""
-    named = set(
-        Evidence.objects.filter(place=place).exclude(file_name="").values_list("file_name", flat=True)
-    ) | set(SheetPhoto.objects.filter(place=place).exclude(file_name="").values_list("file_name", flat=True))
+def sweep(place: str, *, kept: Collection[str] = ()) -> int:
+    """Remove files older than a day that no evidence and no sheet names. Returns how many.
+
+    kept: what rows of rooms above name in the same folder (signed slips of the shop); without them they would go.
+    """
+    named = {
+        *Evidence.objects.filter(place=place).exclude(file_name="").values_list("file_name", flat=True),
+        *SheetPhoto.objects.filter(place=place).exclude(file_name="").values_list("file_name", flat=True),
+        *kept,
+    }
     old = time.time() - _ORPHAN_SECONDS
     removed = 0
     for path in folder(place).iterdir():

@@ -77,7 +77,7 @@ DESK: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
         (
             Way("desk_honours", "荣誉", "award", (*VILLAGE_WORK, *ABOVE)),
             Way("desk_cards", "积分卡", "qrcode", (R.CLERK,)),
-            Way("desk_sheets", "纸表录入", "notes", (R.CLERK, R.GROUP_LEADER)),
+            Way("desk_sheets", "纸表录入", "notes", (R.CLERK, R.GROUP_LEADER, R.SUPERVISOR)),
         ),
     ),
     (

@@ -12,8 +12,9 @@ from typing import Any
 
 from django.db.models import Count
 
-from zhili.claims.models import Claim
+from zhili.claims.models import Claim, Sheet
 from zhili.claims.queries import overview
+from zhili.claims.sheets import sheets_for
 from zhili.common.periods import local_date, periods_between, today
 from zhili.common.policy import may
 from zhili.ledger.alarms import open_alarms
@@ -33,7 +34,7 @@ DUTY_PAGES = {
     "acknowledge": "desk_objections", "answer": "desk_objections", "privacy": "desk_privacy_requests",
     "ledger": "desk_ledger_check", "shop_budget": "desk_shop_budget", "shop_books": "desk_reconciliations",
     "shop_flags": "desk_shop_flags", "shop_counts": "desk_shop_counts", "shop_prices": "desk_prices",
-    "shop_fairs": "desk_fairs",
+    "shop_fairs": "desk_fairs", "sheets": "desk_sheets",
 }  # fmt: skip
 
 
@@ -70,9 +71,19 @@ class Step:
 def owed(place: str, user: User) -> list[Owed]:
     """Duties with their link, where `user` may open it, and how near their day is."""
     day = today()
-    both = [*_alarms(place), *due_today(place), *privacy_duties(place), *_shop(place, user)]
+    both = [
+        *_alarms(place), *due_today(place), *_sheets(place, user), *privacy_duties(place), *_shop(place, user)
+    ]  # fmt: skip
     both.sort(key=lambda duty: (not duty.overdue, duty.due or date.max, duty.kind))
     return [_owed(duty, place, day, user) for duty in both]
+
+
+def _sheets(place: str, user: User) -> list[Duty]:
+    """Sheets of paper that somebody else keyed in and this person may count again (U-34)."""
+    if not may(user, "claims.sheets", place):
+        return []
+    count = sheets_for(user, place).filter(status=Sheet.Status.KEYED).exclude(keyed_by=user).count()
+    return [Duty("sheets", f"{count} 张纸表等您核对", "第二个人", None, False, count)] if count else []
 
 
 def _alarms(place: str) -> list[Duty]:

@@ -424,10 +424,12 @@ def test_files_without_a_claim_are_swept(village):
     """A rolled-back claim leaves at most a file, and that goes."""
     claim = claim_for(village, photos=[picture()])
     lost = photo_files.store_photo(village.place, picture(7))
+    signed = photo_files.store_photo(village.place, picture(9))  # a slip of the shop, a room above
     assert photo_files.sweep(village.place) == 0
     for path in photo_files.folder(village.place).iterdir():
         os.utime(path, (0, 0))
-    assert photo_files.sweep(village.place) == 2
+    assert photo_files.sweep(village.place, kept=[signed.name]) == 2
+    assert (photo_files.folder(village.place) / signed.name).exists()
     assert not (photo_files.folder(village.place) / lost.name).exists()
     assert photo_files.open_photo(village.head, claim.evidence.get(kind="photo")).intact
 
