@@ -41,22 +41,6 @@ def parse_whole(text: str) -> int:
     return int(clean)
 
 
-class YuanField(forms.CharField):
-    """Money as people write it, in yuan; cleaned to fen, None where empty."""
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**{"max_length": 14, "widget": forms.TextInput(attrs=dict(DECIMAL)), **more})
-
-    def clean(self, value: Any) -> int | None:
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            return parse_yuan(text)
-        except ZhiliError as error:
-            raise forms.ValidationError(str(error)) from error
-
-
 class TimeInput(forms.TimeInput):
     """The device's own clock."""
 

@@ -8,32 +8,11 @@ from typing import Any
 from django import forms
 
 from zhili.claims.forms import DayInput, PointsField
-from zhili.common.errors import ZhiliError
 from zhili.common.ids import uuid7
-from zhili.common.money import format_yuan, parse_yuan
 from zhili.common.periods import today
 from zhili.places.models import VillageSettings
+from zhili.shop.fields import YuanField
 from zhili.shop.models import FlagResult, Settings
-
-
-class YuanField(forms.CharField):
-    """Yuan as people write them; cleaned to fen. An initial value is fen too."""
-
-    def __init__(self, **more: Any) -> None:
-        more.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
-        super().__init__(max_length=20, **more)
-
-    def prepare_value(self, value: Any) -> Any:
-        return format_yuan(value).replace(",", "") if isinstance(value, int) else value
-
-    def clean(self, value: Any) -> int | None:
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            return parse_yuan(text)
-        except ZhiliError as error:
-            raise forms.ValidationError(str(error)) from error
 
 
 class Once(forms.Form):
