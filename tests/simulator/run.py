@@ -229,7 +229,9 @@ class Run:
             # Two workers with one seed would draw one file name; ten processes with photos: notices/test_processes.
             kinds.append("twice")
             weights.append(8)
-        return self.chance.choices(kinds, weights)[0]
+        drawn = self.chance.choices(kinds, weights)[0]
+        # Rare by chance, and yet every longer life has it: all workers go home and new ones come.
+        return "restart" if self.life.steps >= 100 and not self.life.faults["restart"] else drawn
 
     def struck(self, what: str) -> None:
         self.life.faults[what] += 1
