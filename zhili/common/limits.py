@@ -28,6 +28,7 @@ from django.db import connection
 
 from zhili.common.clock import now
 from zhili.common.errors import ZhiliError
+from zhili.common.planned import threshold
 
 KEEP_HOURS: Final = 48
 _SWEEP_EVERY: Final = 5_000
@@ -198,7 +199,7 @@ def _connected() -> psycopg.Connection[Any]:
         options: dict[str, Any] = {key: value for key, value in given.items() if isinstance(value, str)}
         _held = psycopg.connect(
             host=wanted["HOST"] or None, port=wanted["PORT"] or None, dbname=database, user=wanted["USER"],
-            password=wanted["PASSWORD"] or None, autocommit=True, prepare_threshold=None,
+            password=wanted["PASSWORD"] or None, autocommit=True, prepare_threshold=threshold(),
             **options,
         )  # fmt: skip
         _held_for = target

@@ -21,6 +21,7 @@ from zhili.common import clock
 from zhili.common.errors import NotFound
 from zhili.common.faults import fault
 from zhili.common.periods import local_date, parse_code
+from zhili.common.planned import threshold
 from zhili.ledger.alarms import raise_apart
 from zhili.ledger.chain import batch_id
 from zhili.ledger.digests import BatchFacts, chain_algorithm, sealed_transfers
@@ -206,7 +207,7 @@ def call(statement: str, arguments: Sequence[Any], place: str) -> tuple[Any, ...
         connection.ensure_connection()
         if connection.connection.prepare_threshold is None:
             # Django leaves it off and inlines its own parameters; only cursors like the one below prepare.
-            connection.connection.prepare_threshold = 5
+            connection.connection.prepare_threshold = threshold()
         # Parameters travel beside the statement, not inside it: for 30 MB of them that saves a second.
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             row = cursor.execute(statement, arguments).fetchone()
