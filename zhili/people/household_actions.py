@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from zhili.audit.actions import record
+from zhili.common import planned
 from zhili.common.ids import new_token
 from zhili.common.periods import today
 from zhili.people.access import must
@@ -265,7 +266,8 @@ def lock_open(household: Household, *, no_key: bool = False) -> Household:
 
     no_key: rows that only name this household may still be written beside it (the shop's counter).
     """
-    found = Household.objects.select_for_update(of=("self",), no_key=no_key).filter(pk=household.pk).first()
+    lock = "NO KEY UPDATE" if no_key else "UPDATE"
+    found = planned.first(Household, f"id = %s FOR {lock}", [household.pk])
     if found is None:
         raise PeopleError("没有这一户", hint="请回到户列表重新选择。")
     if not found.is_open:

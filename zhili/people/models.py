@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import F, Q
 
+from zhili.common import planned
 from zhili.common.clock import now
 from zhili.common.ids import new_token, uuid7
 from zhili.common.periods import today
@@ -178,11 +179,13 @@ class User(AbstractUser):
     def memberships_today(self) -> list[Membership]:
         """Roles in force today, read once per request (the user row is loaded per request): A-06."""
         day = today()
-        return list(
-            self.memberships.filter(valid_from__lte=day)
-            .filter(Q(valid_to=None) | Q(valid_to__gt=day))
-            .order_by("place", "role")
+        running = (
+            "user_id = %s AND valid_from <= %s AND (valid_to IS NULL OR valid_to > %s) ORDER BY place, role"
         )
+        held = planned.rows(Membership, running, [self.pk, day, day])
+        for one in held:
+            one.user = self
+        return held
 
     def has_role(self, *roles: str, place: str | None = None) -> bool:
         """Whether one of `roles` is held today at `place` or above it (anywhere, if `place` is None)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db.models import Q, QuerySet
 
+from zhili.common import planned
 from zhili.common.errors import NotFound
 from zhili.rulebook.models import Item, RuleBook
 from zhili.rulebook.redlines import Report, check_book
@@ -26,7 +27,12 @@ def in_force(place: str, on: date) -> RuleBook | None:
 
 def settlement_on(place: str, on: date) -> str | None:
     """The settlement period of the book that binds `place` on `on`, without reading the book."""
-    return _binding(place, on).values_list("settlement", flat=True).first()
+    found = planned.ask(
+        "SELECT settlement FROM rulebook_rulebook WHERE place = %s AND status IN ('in_force', 'superseded')"
+        " AND valid_from <= %s AND (valid_to IS NULL OR valid_to > %s) ORDER BY place, version DESC LIMIT 1",
+        [place, on, on],
+    )
+    return found[0][0] if found else None
 
 
 def _binding(place: str, on: date) -> QuerySet[RuleBook]:

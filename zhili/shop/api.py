@@ -14,6 +14,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
+from zhili.common import planned
 from zhili.common.api import (
     Line,
     NewKey,
@@ -38,7 +39,7 @@ from zhili.shop.access import access_order
 from zhili.shop.errors import ShopError
 from zhili.shop.models import Order, OrderLine, Shop
 from zhili.shop.money import SPEND
-from zhili.shop.queries import find_waiting, offers, shops_for
+from zhili.shop.queries import find_waiting, offers, shop_for, shops_for
 from zhili.shop.wishes import LINES_MAX, QUANTITY_MAX
 from zhili.shop.writing import is_new
 
@@ -99,7 +100,7 @@ def list_offers(request: HttpRequest, place: PlaceCode, shop_id: UUID) -> Any:
 
 
 def _shop(place: str, id: UUID) -> Shop:
-    found = shops_for(place).filter(pk=id).first()
+    found = shop_for(place, id)
     if found is None:
         raise NotFound("没有这个超市。")
     return found
@@ -108,7 +109,7 @@ def _shop(place: str, id: UUID) -> Shop:
 def _household(place: str, text: str) -> Household:
     """By id, number or what the card says; whatever is not of this village is simply not found."""
     try:
-        found = Household.objects.filter(place=place, pk=UUID(text)).first()
+        found = planned.first(Household, "place = %s AND id = %s", [place, UUID(text)])
     except ValueError:
         found = find_by_card(place, text)
     if found is None:

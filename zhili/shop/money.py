@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from zhili.audit.actions import record
+from zhili.common import planned
 from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
 from zhili.common.periods import period_of, today
@@ -33,7 +34,7 @@ SPEND: Final = "spend"
 
 def settings_of(place: str) -> Settings:
     """What the village decided, or the defaults (1 point = 1 yuan)."""
-    return Settings.objects.filter(place=place).first() or Settings(place=place)
+    return planned.first(Settings, "place = %s", [place]) or Settings(place=place)
 
 
 def change_settings(*, by: User, place: str, resolution: str, **facts: Any) -> Settings:

@@ -23,14 +23,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
 from zhili.audit.actions import record
-from zhili.common import clock
+from zhili.common import clock, planned
 from zhili.common.errors import NotAllowed
 from zhili.common.periods import today
 from zhili.common.policy import may
@@ -46,6 +46,10 @@ from zhili.shop.money import SPEND, period_for, settings_of
 from zhili.shop.proofs import NO_PROOF, Proof, check_proof
 from zhili.shop.wishes import PricedLine, Wanted, check_quota, check_window, priced
 from zhili.shop.writing import write_order
+
+_TAKE: Final = (
+    "UPDATE shop_good SET reserved = reserved + %s WHERE id = %s AND stock >= reserved + %s RETURNING 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,7 @@ def _give_up(orders: Sequence[Order], status: str, by: User | None, reason: str)
 
 
 def _known(id: UUID, body: str) -> Order | None:
-    found = Order.objects.filter(pk=id).first()
+    found = planned.first(Order, "id = %s", [id])
     if found is not None and found.digest != body:
         raise Conflict("这张单子已经办过，内容不同", hint="请刷新后核对。", word="key_used")
     return found
@@ -259,9 +263,8 @@ def _take(lines: Sequence[PricedLine], *, reserve_only: bool) -> None:
     goods = sorted((line for line in lines if line.good is not None), key=lambda line: str(line.good.pk))  # type: ignore[union-attr]
     for line in goods:
         assert line.good is not None
-        free = Good.objects.filter(pk=line.good.pk, stock__gte=F("reserved") + line.quantity)
         added = line.quantity if reserve_only else 0
-        if not free.update(reserved=F("reserved") + added):
+        if not planned.ask(_TAKE, [added, line.good.pk, line.quantity]):
             left = Good.objects.get(pk=line.good.pk).free
             raise ShopError(
                 f"“{line.good}”已兑完" if left <= 0 else f"“{line.good}”只剩 {left}{line.good.unit}",

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from zhili.common import planned
 from zhili.common.periods import today
 from zhili.ledger.funding import village_accounts
 from zhili.shop.models import FairDay, FundAccount, Good, Order, Price, PriceList, Shop, StockMove
@@ -27,6 +28,11 @@ def shops_for(place: str) -> QuerySet[Shop]:
     return Shop.objects.filter(place__in=[place, place[:9]], closed_on=None).order_by(
         "-place", "kind", "title"
     )
+
+
+def shop_for(place: str, id: UUID) -> Shop | None:
+    """One of shops_for(), or None."""
+    return planned.first(Shop, "id = %s AND place = ANY(%s) AND closed_on IS NULL", [id, [place, place[:9]]])
 
 
 def price_list_on(shop: Shop, day: date | None = None) -> PriceList | None:

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from zhili.common import clock
+from zhili.common import clock, planned
 from zhili.common.periods import SHANGHAI, period_of, today
 from zhili.common.points import format_points
 from zhili.people.models import Household
 from zhili.shop.errors import ShopError
-from zhili.shop.models import FairDay, Good, Order, OrderLine, Price, Shop
+from zhili.shop.models import FairDay, Good, Order, OrderLine, Shop
 
 LINES_MAX: Final = 30
 QUANTITY_MAX: Final = 1_000
@@ -95,25 +95,34 @@ def priced(
     if len(set(keys)) != len(wanted):
         raise ShopError("同一种物品请只写一行", field="quantity", hint="请改数量。")
     day = on or today()
-    prices = Price.objects.filter(
-        good__in=keys, price_list__shop=shop, price_list__starts__lte=day, price_list__ends__gte=day
-    )
-    found = {price.good_id: price for price in prices.select_related("good").order_by("good_id")}
+    found = _prices(shop, keys, day)
     lines = []
     for one in sorted(wanted, key=lambda one: str(one.good)):
-        price = found.get(one.good) if one.good is not None else None
-        if price is None or not price.good.active:
+        good, points = found.get(one.good, (None, 0)) if one.good is not None else (None, 0)
+        if good is None or not good.active:
             raise ShopError(
                 "有物品本期没有价格，或已经下架", field="good", hint="请刷新价目表后再选。", word="no_price"
             )
-        if one.seen_points is not None and one.seen_points != price.points:
+        if one.seen_points is not None and one.seen_points != points:
             raise ShopError(
-                f"“{price.good}”现在是 {format_points(price.points)} 分，您看到的是 {format_points(one.seen_points)} 分",
+                f"“{good}”现在是 {format_points(points)} 分，您看到的是 {format_points(one.seen_points)} 分",
                 field="good", hint="请刷新价目表后再定。", word="price_changed",
             )  # fmt: skip
-        lines.append(PricedLine(price.good, price.good.title, one.quantity, price.points))
+        lines.append(PricedLine(good, good.title, one.quantity, points))
     _within_limits(household, lines, day)
     return lines
+
+
+def _prices(shop: Shop, goods: Sequence[UUID], day: date) -> dict[UUID, tuple[Good, int]]:
+    """Good → itself and its price at this shop on this day."""
+    found = planned.ask(
+        f"SELECT p.points, {planned.columns(Good)} FROM shop_price p JOIN shop_pricelist l ON l.id = p.price_list_id"  # noqa: S608
+        " JOIN shop_good ON shop_good.id = p.good_id"
+        " WHERE p.good_id = ANY(%s) AND l.shop_id = %s AND l.starts <= %s AND l.ends >= %s",
+        [list(goods), shop.pk, day, day],
+    )
+    priced = [(planned.made(Good, row), points) for points, *row in found]
+    return {good.pk: (good, points) for good, points in priced}
 
 
 def _at_partner(one: Wanted) -> PricedLine:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import connection
 from django.db.models import Model
 
+from zhili.common import planned
 from zhili.shop.models import Order, OrderLine, StockMove
 
 _NEXT: Final = "(SELECT last_number FROM counter)"
@@ -31,9 +32,7 @@ def write_order(order: Order, lines: Sequence[OrderLine], moves: Sequence[StockM
             values += more
     names = ("counter", "made", "written", "moved")
     steps = ", ".join(f"{name} AS ({part})" for name, part in zip(names, parts, strict=False))
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH {steps} SELECT last_number FROM counter", values)  # noqa: S608 - our own columns
-        (order.number,) = cursor.fetchone()
+    ((order.number,),) = planned.ask(f"WITH {steps} SELECT last_number FROM counter", values)  # noqa: S608 - our own columns
     for row in (order, *lines, *moves):
         row._state.adding, row._state.db = False, "default"
     vars(order)["_prefetched_objects_cache"] = {"lines": list(lines)}
