@@ -126,7 +126,8 @@ def scan_public(text: str, *, allowed: Iterable[str] = (), minors: Iterable[str]
         if len(clean) > 1:
             found += [("minor", *hit.span()) for hit in re.finditer(r"\s*".join(map(re.escape, clean)), flat)]
     for word in SENSITIVE_WORDS:
-        found += [("sensitive", *hit.span()) for hit in re.finditer(re.escape(word), flat)]
+        if word in flat:
+            found += [("sensitive", *hit.span()) for hit in re.finditer(word, flat)]
     leaks: list[Leak] = []
     taken = -1
     for kind, start, end in sorted(found, key=lambda hit: (hit[1], -hit[2])):
