@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from zhili.common.errors import ZhiliError
 from zhili.common.scope import set_scope
@@ -15,9 +15,24 @@ from zhili.ledger.models import Account, Transfer
 from zhili.ledger.tests.stories import DAY, PERIOD, PLACE
 
 
+_inherited: list[object] = []
+
+
+def forget_inherited() -> None:
+    """A forked process owns none of its parent's connections: it neither uses nor closes them.
+
+    Beside Playwright's running loop Django keeps the parent's connection apart from the one a fork sees
+    (asgiref's thread-critical storage), so closing it in the parent is not enough.
+    """
+    for one in connections.all(initialized_only=True):
+        _inherited.append(one.connection)
+        one.connection = None
+
+
 def work(number: int, task: dict[str, Any], start: Any, answers: Any) -> None:
     """Wait for the others, act `times` times, put (number, answers) on the queue: [seq, replayed] or the refusal."""
     found: list[object] = []
+    forget_inherited()
     connection.ensure_connection()
     start.wait(60)
     for turn in range(task.get("times", 1)):
