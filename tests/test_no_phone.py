@@ -200,6 +200,6 @@ def test_her_card_reads_as_her_household_and_dies_with_the_next_one(village):
     sent(village.clerk, f"{village.desk}/cards/", what="household", household=NUMBER, reason="遗失")
     page = browser(village.shopkeeper).get(f"{village.desk}/shop/counter/", {"q": card})
     said = page.content.decode()
-    assert "这张卡" in said
-    assert "户编号" in said
+    assert f"{NUMBER} 户的旧卡" in said
+    assert "新卡" in said
     assert NAME not in said

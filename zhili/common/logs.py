@@ -170,7 +170,8 @@ class DailyFile(logging.Handler):
         try:
             line = self.format(record).encode() + b"\n"
             day = now().astimezone(SHANGHAI).date().isoformat()
-            if day != self.day:
+            # Somebody may have cleared the file away: what is written into a name that is gone is lost.
+            if day != self.day or not os.fstat(self.fd).st_nlink:
                 self._open(day)
             os.write(self.fd, line)
         except Exception:

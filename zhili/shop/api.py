@@ -64,6 +64,7 @@ class ShopRow(Schema):
 )
 def list_shops(request: HttpRequest, place: PlaceCode) -> Any:
     """The village's own, its partners', the township's."""
+    _looks(request, place)
     return [
         ShopRow(id=one.pk, title=one.title, kind=one.kind, address=one.address, hours=one.hours,
                 only_fair_days=one.only_fair_days, paused=one.paused) for one in shops_for(place)
@@ -92,11 +93,19 @@ class OfferRow(Schema):
 )
 def list_offers(request: HttpRequest, place: PlaceCode, shop_id: UUID) -> Any:
     """Today's price list with what is left on the shelf."""
+    _looks(request, place)
     return [
         OfferRow(good=one.good.pk, code=one.good.code, title=one.good.title, category=one.good.category,
                  unit=one.good.unit, points=points_text(one.points), free=one.good.free, limit=one.good.limit_count,
                  limit_period=one.good.limit_period) for one in offers(_shop(place, shop_id))
     ]  # fmt: skip
+
+
+def _looks(request: HttpRequest, place: str) -> None:
+    """Who lives in the village or works with its shop; the open page is there for everybody else."""
+    by: Any = request.user
+    if by.home_place != place and not may(by, "shop.see", place):
+        raise NotFound("没有这一页。")
 
 
 def _shop(place: str, id: UUID) -> Shop:

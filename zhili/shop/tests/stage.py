@@ -52,7 +52,7 @@ def open_for(
 def give(cast: SimpleNamespace, household: Household, points: int) -> None:
     """Spendable points without a month of claims: one award in the ledger."""
     cause = {
-        "rule": "r", "rule_version": 1, "item": "HJ01", "claim": str(uuid7()), "evidence": [], "reviewers": [],
+        "rule": str(uuid7()), "rule_version": 1, "item": "HJ01", "claim": str(uuid7()), "evidence": [], "reviewers": [],
         "actor": cast.clerk.pk, "channel": "counter", "number": "A-1",
     }  # fmt: skip
     news = entries.award(uuid7(), household.pk, points, ["merit", "spend"], today(), cause)

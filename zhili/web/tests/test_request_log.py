@@ -134,6 +134,17 @@ def test_retention_cannot_go_below_half_a_year(days: str) -> None:
         logs.read_log_days(days)
 
 
+def test_a_file_that_was_cleared_away_is_begun_again(tmp_path: Path) -> None:
+    """O-03: what is said after somebody removed the day's file is not written into nothing."""
+    handler = logs.DailyFile(tmp_path)
+    for said in ("one", "two"):
+        handler.emit(logging.LogRecord("zhili", logging.INFO, "", 1, said, (), None))
+        (file,) = tmp_path.iterdir()
+        assert file.read_text().strip() == said
+        file.unlink()
+    handler.close()
+
+
 def test_only_old_logs_go(tmp_path: Path) -> None:
     """P-19: files older than the setting go, never younger than 180 days whoever asks; other files stay."""
     for name in ("zhili-2026-01-01.jsonl", "zhili-2026-05-07.jsonl", "zhili-2026-11-01.jsonl", "other-2020-01-01.jsonl",
