@@ -59,7 +59,7 @@ def redeem(
     with person(by) as user:
         done = actions.redeem(by=user, id=UUID(id), shop=the_shop(place), household=home(place, house),
                               wanted=wanted(place, lines, prices))  # fmt: skip
-        return [done.number, done.status]
+        return [done.number, str(done.status)]
 
 
 @performs
@@ -79,13 +79,13 @@ def the_order(user: User, id: str) -> Order:
 @performs
 def hand_over(by: str, order: str) -> str:
     with person(by) as user:
-        return actions.hand_over(by=user, order=the_order(user, order)).status
+        return str(actions.hand_over(by=user, order=the_order(user, order)).status)
 
 
 @performs
 def cancel_order(by: str, order: str) -> str:
     with person(by) as user:
-        return actions.cancel(by=user, order=the_order(user, order), reason="不要了").status
+        return str(actions.cancel(by=user, order=the_order(user, order), reason="不要了").status)
 
 
 @performs
@@ -108,4 +108,4 @@ def sign_count(by: str, count: str, agree: bool) -> str:
         row = StockCount.objects.filter(pk=count).first()
         if row is None:
             raise NotFound("没有这张盘点单。")
-        return actions.sign_count(by=user, count=row, agree=agree).status
+        return str(actions.sign_count(by=user, count=row, agree=agree).status)
