@@ -10,7 +10,7 @@ from django.db.models import Model
 from zhili.audit import chain, deferred
 from zhili.audit.catalogue import EVENTS
 from zhili.audit.models import Entry
-from zhili.common import readonly
+from zhili.common import planned, readonly
 from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
@@ -69,7 +69,11 @@ def record(
         "algorithm": chain.algorithm(),
     }
     # Nothing is written while the system is read-only; who looks at what is traced all the same (O-09).
-    return deferred.keep(values) if readonly.state().on else Entry.objects.create(**values)
+    if readonly.state().on:
+        return deferred.keep(values)
+    entry = Entry(**values)
+    planned.add(entry)
+    return entry
 
 
 def without_numbers(value: Any) -> Any:

@@ -7,11 +7,12 @@ Everything that is not said that often stays a queryset.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import Model
 
@@ -26,17 +27,37 @@ def threshold() -> int | None:
     return None if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS") else AFTER
 
 
-def ask(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Say it and fetch the rows it gives; its values travel beside it. Counted, logged, refused as any of Django's."""
-    connection.ensure_connection()
-    driver = connection.connection
+@contextmanager
+def _said(statement: str, values: Sequence[Any]) -> Iterator[Any]:
+    db = connections[DEFAULT_DB_ALIAS]
+    db.close_if_health_check_failed()
+    db.ensure_connection()
+    driver = db.connection
     if driver.prepare_threshold is None:
         driver.prepare_threshold = threshold()
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    wrap = db.make_debug_cursor if db.queries_logged else db.make_cursor
     with wrap(_Cursor(driver)) as cursor:
         cursor.execute(statement, values)
+        yield cursor
+
+
+def ask(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Say it and fetch the rows it gives; its values travel beside it. Counted, logged, refused as any of Django's."""
+    with _said(statement, values) as cursor:
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
+
+
+def add(row: Model) -> None:
+    """INSERT of a new row, every column as it stands: for models without signals and without fields that set themselves."""
+    with _said(_insert(type(row)), stored(row, row._meta.concrete_fields)):
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def stored(row: Model, fields: Iterable[Any]) -> list[Any]:
+    """The values of these fields as the database takes them."""
+    db = connections[DEFAULT_DB_ALIAS]
+    return [field.get_db_prep_save(getattr(row, field.attname), db) for field in fields]
 
 
 def rows(model: type[Row], which: str, values: Sequence[Any]) -> list[Row]:
@@ -67,3 +88,11 @@ def made(model: type[Row], row: Sequence[Any]) -> Row:
 @cache
 def _select(model: type[Model], which: str) -> str:
     return f'SELECT {columns(model)} FROM "{model._meta.db_table}" WHERE {which}'  # noqa: S608 - our own text
+
+
+@cache
+def _insert(model: type[Model]) -> str:
+    fields = model._meta.concrete_fields
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    marks = ", ".join(["%s"] * len(fields))
+    return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({marks})'  # noqa: S608 - our own columns

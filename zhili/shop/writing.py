@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import Model
 
 from zhili.common import planned
@@ -47,12 +46,8 @@ def _insert(rows: Sequence[Model]) -> tuple[str, list[Any]]:
     """INSERT of rows of one model, every column; an order's number comes from the counter."""
     fields = rows[0]._meta.concrete_fields
     marks = ["%s" if field.name != "number" else _NEXT for field in fields]
-    values = [
-        field.get_db_prep_save(getattr(row, field.attname), connection)
-        for row in rows
-        for field in fields
-        if field.name != "number"
-    ]
+    kept = [field for field in fields if field.name != "number"]
+    values = [value for row in rows for value in planned.stored(row, kept)]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     line = f"({', '.join(marks)})"
     table = rows[0]._meta.db_table

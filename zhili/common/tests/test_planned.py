@@ -65,6 +65,20 @@ def test_a_row_is_the_one_a_queryset_gives(households):
     assert planned.first(User, "id = %s", [when.pk]).date_joined == User.objects.get(pk=when.pk).date_joined
 
 
+def test_a_row_is_added_as_a_queryset_adds_it(households):
+    """A-03: every column, in this village only."""
+    set_scope([HERE])
+    made = Household(place=HERE, code="002", group="2组")
+    planned.add(made)
+    assert not made._state.adding and vars(Household.objects.get(code="002")) | {"_state": 0} == vars(
+        made
+    ) | {"_state": 0}
+    for place, refused in (NEIGHBOUR, ProgrammingError), (HERE, IntegrityError):
+        with pytest.raises(refused), transaction.atomic():
+            planned.add(Household(place=place, code="002"))
+    assert Household.objects.count() == 2
+
+
 def test_what_travels_beside_the_statement_is_never_part_of_it(households):
     """W-01"""
     set_scope([HERE])
