@@ -24,7 +24,8 @@ AFTER: Final = 5
 
 def threshold() -> int | None:
     """AFTER, or None behind a pool: there the next statement may reach another server, which knows no such plan."""
-    return None if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS") else AFTER
+    said = connection.settings_dict
+    return None if said.get("DISABLE_SERVER_SIDE_CURSORS") or said.get("LIMITS_NAME") else AFTER
 
 
 @contextmanager
@@ -37,7 +38,11 @@ def _said(statement: str, values: Sequence[Any]) -> Iterator[Any]:
         driver.prepare_threshold = threshold()
     wrap = db.make_debug_cursor if db.queries_logged else db.make_cursor
     with wrap(_Cursor(driver)) as cursor:
-        cursor.execute(statement, values)
+        try:
+            cursor.execute(statement, values)
+        finally:
+            if db.queries_logged and db.queries_log[-1]["sql"] is None:
+                db.queries_log[-1]["sql"] = statement  # the driver forgets the text of what it has prepared
         yield cursor
 
 
