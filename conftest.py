@@ -54,6 +54,8 @@ def log_into(folder: Path) -> None:
     from zhili.common.logs import DailyFile
 
     settings.LOG_DIR = folder
+    # A command run inside a test sets Django up again, and with it the log.
+    settings.LOGGING["handlers"]["file"]["folder"] = str(folder)
     loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         if isinstance(handler, DailyFile):
