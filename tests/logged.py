@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from zhili.common.logs import DailyFile
+
 Mark = dict[Path, int]
 
 
+def _folders() -> set[Path]:
+    """Where the log is written now, and where the settings say it is: a test before this one may have set Django up."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    handlers = [handler for logger in loggers for handler in logger.handlers]
+    return {Path(settings.LOG_DIR), *(one.folder for one in handlers if isinstance(one, DailyFile))}
+
+
 def _files() -> list[Path]:
-    return sorted(path for path in Path(settings.LOG_DIR).rglob("*") if path.is_file())
+    return sorted(path for folder in _folders() for path in folder.rglob("*") if path.is_file())
 
 
 def mark() -> Mark:
