@@ -14,7 +14,6 @@ from zhili.ledger.actions import NewTransfer
 from zhili.ledger.models import Account, Transfer
 from zhili.ledger.tests.stories import DAY, PERIOD, PLACE
 
-
 _inherited: list[object] = []
 
 
