@@ -1,6 +1,7 @@
 """Print each P0/P1 requirement number with the tests whose docstring or name cites it, and what has none.
 
-Titles come from docs/requirements.csv (number, priority, title), which the project carries.
+Titles come from docs/requirements.csv (number, priority, title), which the project carries; why a number has no test
+yet, from docs/requirements-left.csv (number, why).
 """
 
 from __future__ import annotations
@@ -27,10 +28,16 @@ def cited() -> dict[str, list[str]]:
     return found
 
 
+def read(name: str) -> list[dict[str, str]]:
+    """The rows of a table in docs/."""
+    with (ROOT / "docs" / name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def main() -> None:
     found = cited()
-    with (ROOT / "docs" / "requirements.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["priority"] in ("P0", "P1")]
+    rows = [row for row in read("requirements.csv") if row["priority"] in ("P0", "P1")]
+    why = {row["number"]: row["why"] for row in read("requirements-left.csv")}
     missing = []
     for row in rows:
         tests = found.get(row["number"], [])
@@ -45,6 +52,9 @@ def main() -> None:
         print(
             f"\n{priority}: {total - len(left)} of {total} are named by a test. None names: {', '.join(left)}"
         )
+        for number in left:
+            if number in why:
+                print(f"  {number}: {why[number]}")
 
 
 if __name__ == "__main__":
