@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests import browser as tools
 
@@ -55,5 +56,5 @@ def test_large_type_is_remembered_with_the_person(open_page, stage):
     page = open_page("/places/", as_="elder2", javascript=False)
     page.goto("/m/")
     page.click("text=长辈版")
-    assert page.locator("html.elder").count() == 1
+    expect(page.locator("html.elder")).to_have_count(1)
     assert open_page("/password/", as_="elder2").locator("html.elder").count() == 1

@@ -72,7 +72,7 @@ def test_a_sheet_goes_out_comes_back_and_becomes_claims(village):
     assert set(SheetRow.objects.values_list("claim", flat=True)) == {claim.pk for claim in claims}
     deeds = list(
         Entry.objects.filter(action__startswith="claims.sheet")
-        .order_by("seq")
+        .order_by("at", "id")
         .values_list("action", flat=True)
     )
     assert deeds == ["claims.sheet_print", "claims.sheet_key", "claims.sheet_confirm"]

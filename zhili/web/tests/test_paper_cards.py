@@ -116,7 +116,7 @@ def test_a_card_printed_again_is_a_new_card(cast):
     assert again.renewed == 1 and new != old
     assert find_by_card(cast.place, old) is None and find_by_card(cast.place, new) == cast.household
     assert HouseholdChange.objects.filter(kind="card", basis="遗失").count() == 1
-    rows = Entry.objects.filter(action="people.print_cards").order_by("seq")
+    rows = Entry.objects.filter(action="people.print_cards").order_by("at", "id")
     assert [row.detail for row in rows] == [{"count": 1, "renewed": 0}, {"count": 1, "renewed": 1}]
 
 
