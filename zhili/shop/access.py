@@ -9,7 +9,8 @@ from uuid import UUID
 
 import rules
 
-from zhili.common.errors import NotFound
+from zhili.common.errors import NotAllowed, NotFound
+from zhili.common.policy import may
 from zhili.people.models import Household, Membership, User
 from zhili.people.queries import active_delegation
 from zhili.shop.models import (
@@ -200,3 +201,9 @@ def access_fund(by: User, id: UUID | str) -> Fund:
     if found is None or not reads_books(by, found.place):
         raise NotFound("没有这笔资金。")
     return found
+
+
+def must(by: User, permission: str, place: str, verb: str) -> None:
+    """The refusal every action begins with. Raises NotAllowed."""
+    if not may(by, permission, place):
+        raise NotAllowed(f"您的身份不能{verb}", hint="请找村文书或店员；乡镇的超市找乡镇。")

@@ -14,11 +14,10 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from zhili.audit.actions import record
-from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
 from zhili.common.periods import today
-from zhili.common.policy import may
 from zhili.people.models import User
+from zhili.shop.access import must
 from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.models import Fund, Good, StockMove, Supplier
@@ -39,7 +38,7 @@ class Arrived:
 
 def add_supplier(*, by: User, place: str, title: str, related_to: str = "") -> Supplier:
     """Name a supplier; related_to: a declared tie to somebody who runs the shop, shown to the supervisor (G-15)."""
-    _must(by, place, "登记供货方")
+    must(by, "shop.stock", place, "登记供货方")
     title, related_to = _title(title), _tie(related_to)
     with transaction.atomic():
         found, made = Supplier.objects.get_or_create(
@@ -52,7 +51,7 @@ def add_supplier(*, by: User, place: str, title: str, related_to: str = "") -> S
 
 def edit_supplier(*, by: User, supplier: Supplier, title: str, related_to: str) -> Supplier:
     """Correct the name, declare a tie or take it back. The audit row says whether a tie is declared, never whose."""
-    _must(by, supplier.place, "修改供货方")
+    must(by, "shop.stock", supplier.place, "修改供货方")
     supplier.title, supplier.related_to = _title(title), _tie(related_to)
     with transaction.atomic():
         try:
@@ -94,7 +93,7 @@ def take_delivery(
     Raises NotAllowed, ShopError, Conflict.
     """
     place = fund.place
-    _must(by, place, "登记入库")
+    must(by, "shop.stock", place, "登记入库")
     day = on or today()
     _check(lines, place, day)
     if supplier is not None and supplier.place != place:
@@ -170,8 +169,3 @@ def _tie(text: str) -> str:
             "关系最多写 60 个字", field="related_to", hint="写清是什么关系就行，例如：店员的兄弟开的店。"
         )
     return tie
-
-
-def _must(by: User, place: str, verb: str) -> None:
-    if not may(by, "shop.stock", place):
-        raise NotAllowed(f"您的身份不能{verb}", hint="请找村文书或店员。")

@@ -25,20 +25,12 @@ from zhili.places.models import VillageSettings
 from zhili.places.queries import village_settings
 from zhili.shop.access import access_fund
 from zhili.shop.actions import deposit, open_fund
+from zhili.shop.desk import at
 from zhili.shop.forms_money import DepositForm, FundForm, SettleForm
 from zhili.shop.models import Fund, FundEntry, Settings
 from zhili.shop.money import SOURCES, cash_of, settings_of
 from zhili.shop.queries import cover
 from zhili.shop.settling import owed_to_shops, settle_shop
-
-
-def at(request: HttpRequest, place: str, permission: str = "shop.books") -> User:
-    """The person, who must hold `permission` in this village; else the page does not exist."""
-    user = request.user
-    assert isinstance(user, User)
-    if not may(user, permission, place):
-        raise NotFound("没有这一页。")
-    return user
 
 
 def fund_at(user: User, place: str, fund: UUID) -> Fund:
@@ -52,7 +44,7 @@ def fund_at(user: User, place: str, fund: UUID) -> Fund:
 @requires("shop.books")
 def funds(request: HttpRequest, place: str) -> HttpResponse:
     """/desk/<place>/shop/funds/: what there is of money, from whom, and what waits for it."""
-    user = at(request, place)
+    user = at(request, place, "shop.books")
     rows = list(
         Fund.objects.filter(place=place, accounts__kind="cash")
         .annotate(cash=F("accounts__credits") - F("accounts__debits"), came=F("accounts__credits"))
@@ -151,7 +143,7 @@ BOOK = [
 @requires("shop.books")
 def fund_page(request: HttpRequest, place: str, fund: UUID) -> HttpResponse:
     """One fund's account book: every entry, newest first, with the running balance; the same as Excel."""
-    user = at(request, place)
+    user = at(request, place, "shop.books")
     found = fund_at(user, place, fund)
     listed = table(
         request,

@@ -19,10 +19,10 @@ from zhili.common.masking import mask_name
 from zhili.common.paging import Column, Filter, table
 from zhili.common.policy import may, reauthenticated_export, requires
 from zhili.ledger.receipts import receipt_code
-from zhili.people.access import person_of
 from zhili.people.models import Household, Resident, User
 from zhili.people.queries import head_names
 from zhili.shop.access import access_order
+from zhili.shop.desk import at
 from zhili.shop.errors import ShopError
 from zhili.shop.models import Order, OrderReversal
 from zhili.shop.ordering import cancel
@@ -65,14 +65,6 @@ FILTERS = [
 def _number(text: str) -> int:
     digits = text.upper().removeprefix("D-")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else 0
-
-
-def at(request: HttpRequest, place: str) -> User:
-    """The person, who must see the shop of this place; else the page does not exist."""
-    user = person_of(request)
-    if not may(user, "shop.see", place):
-        raise NotFound("没有这一页。")
-    return user
 
 
 def orders_at(place: str) -> QuerySet[Order]:

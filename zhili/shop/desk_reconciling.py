@@ -14,6 +14,7 @@ from zhili.common.paging import Column, table
 from zhili.common.periods import parse_code
 from zhili.common.policy import may, requires
 from zhili.people.models import User
+from zhili.shop.desk import at
 from zhili.shop.forms_money import NoteForm
 from zhili.shop.models import Reconciliation
 from zhili.shop.reconciling import add_note, due_months, make_reconciliation, sign_reconciliation
@@ -26,15 +27,6 @@ ROWS = [
     Column("status", "状态", lambda r: r.get_status_display(), order="status", kind="state"),
     Column("published", "公布", lambda r: r.published_at, order="published_at"),
 ]  # fmt: skip
-
-
-def at(request: HttpRequest, place: str, permission: str = "shop.see") -> User:
-    """The person, who must hold `permission` in this village; else the page does not exist."""
-    user = request.user
-    assert isinstance(user, User)
-    if not may(user, permission, place):
-        raise NotFound("没有这一页。")
-    return user
 
 
 @requires("shop.see")

@@ -32,7 +32,8 @@ from zhili.people.models import User
 from zhili.places.actions import set_village_settings
 from zhili.places.queries import village_settings
 from zhili.shop.actions import change_settings
-from zhili.shop.desk_money import at, fund_at
+from zhili.shop.desk import at
+from zhili.shop.desk_money import fund_at
 from zhili.shop.errors import ShopError
 from zhili.shop.forms_money import FloatingForm, ShopSettingsForm
 from zhili.shop.models import FundEntry, Settings

@@ -20,6 +20,7 @@ from zhili.common.periods import SHANGHAI, today
 from zhili.common.points import format_points
 from zhili.common.policy import may
 from zhili.people.models import Household, User
+from zhili.shop.access import must
 from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.models import FairDay, Order, OrderLine, Poll, PollAnswer, Shop, Ticket
@@ -40,7 +41,7 @@ def plan_fair_day(
     quota_orders: int = 0,
 ) -> FairDay:
     """Announce a fair day. groups: the order in which groups are called; quotas: 0 means none. Raises ShopError."""
-    _must(by, "shop.manage", shop.place, "安排兑换日")
+    must(by, "shop.manage", shop.place, "安排兑换日")
     if on < today():
         raise ShopError("兑换日要在今天或以后", field="on", hint="请改日期。")
     if closes_at <= opens_at:
@@ -67,7 +68,7 @@ def cancel_fair_day(*, by: User, fair_day: FairDay, reason: str) -> FairDay:
         raise ShopError("请写明为什么取消，2 到 60 个字", field="reason", hint="会贴在公开的价目页上。")
     with transaction.atomic():
         row = _locked(fair_day)
-        _must(by, "shop.manage", row.place, "取消兑换日")
+        must(by, "shop.manage", row.place, "取消兑换日")
         if row.status == FairDay.Status.DROPPED:
             return row
         if row.status != FairDay.Status.PLANNED:
@@ -84,7 +85,7 @@ def open_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
     """开市: on its day only."""
     with transaction.atomic():
         row = _locked(fair_day)
-        _must(by, "shop.serve", row.place, "开始兑换日")
+        must(by, "shop.serve", row.place, "开始兑换日")
         if row.status == FairDay.Status.OPEN:
             return row
         if row.status == FairDay.Status.CLOSED:
@@ -106,7 +107,7 @@ def take_number(*, by: User, fair_day: FairDay, household: Household) -> Ticket:
     """取号: one number per household; asking again gives the same."""
     with transaction.atomic():
         row = _locked(fair_day)
-        _must(by, "shop.serve", row.place, "发号")
+        must(by, "shop.serve", row.place, "发号")
         if row.status in (FairDay.Status.CLOSED, FairDay.Status.DROPPED):
             raise ShopError(f"这个兑换日{row.get_status_display()}", hint="请下次再来。", word="closed")
         if not household.place.startswith(row.place) or not household.is_open:
@@ -126,7 +127,7 @@ def pass_over(*, by: User, ticket: Ticket) -> Ticket:
     """过号: nobody answered; the number may come back at the end of the queue's list."""
     with transaction.atomic():
         row = Ticket.objects.select_for_update(no_key=True).select_related("fair_day").get(pk=ticket.pk)
-        _must(by, "shop.serve", row.fair_day.place, "叫号")
+        must(by, "shop.serve", row.fair_day.place, "叫号")
         if row.status == Ticket.Status.SERVED:
             raise Conflict(f"{row.number} 号已经兑过", hint="请叫下一号。")
         row.status = Ticket.Status.PASSED
@@ -159,7 +160,7 @@ def close_fair_day(*, by: User, fair_day: FairDay) -> FairDay:
     """收市: the day's tally is written down and stays. Doing it twice is once."""
     with transaction.atomic():
         row = _locked(fair_day)
-        _must(by, "shop.serve", row.place, "结束兑换日")
+        must(by, "shop.serve", row.place, "结束兑换日")
         if row.status == FairDay.Status.CLOSED:
             return row
         if row.status != FairDay.Status.OPEN:
@@ -201,7 +202,7 @@ def open_poll(
     *, by: User, shop: Shop, title: str, options: Sequence[str], closes_on: date, most: int = 3
 ) -> Poll:
     """进货前问一问: households choose up to `most` of the options until a day (G-15)."""
-    _must(by, "shop.manage", shop.place, "征询需求")
+    must(by, "shop.manage", shop.place, "征询需求")
     wanted = [text.strip()[:30] for text in options if text.strip()]
     if not 2 <= len(wanted) <= OPTIONS_MAX or len(set(wanted)) != len(wanted):
         raise ShopError(f"请写 2 到 {OPTIONS_MAX} 种不同的物品", field="options", hint="一行一种。")
@@ -244,7 +245,7 @@ def close_poll(*, by: User, poll: Poll) -> Poll:
     """提前截止: enough have answered. Doing it twice is once."""
     with transaction.atomic():
         row = Poll.objects.select_for_update(no_key=True).get(pk=poll.pk)
-        _must(by, "shop.manage", row.place, "截止征询")
+        must(by, "shop.manage", row.place, "截止征询")
         if not row.is_open:
             return row
         row.ended_at = now()
@@ -270,8 +271,3 @@ def _locked(fair_day: FairDay) -> FairDay:
         .select_related("shop")
         .get(pk=fair_day.pk)
     )
-
-
-def _must(by: User, permission: str, place: str, verb: str) -> None:
-    if not may(by, permission, place):
-        raise NotAllowed(f"您的身份不能{verb}", hint="请找村文书。")

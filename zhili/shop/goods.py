@@ -14,8 +14,8 @@ from zhili.common.clock import now
 from zhili.common.errors import NotAllowed
 from zhili.common.ids import uuid7
 from zhili.common.periods import parse_code, today
-from zhili.common.policy import may
 from zhili.people.models import User
+from zhili.shop.access import must
 from zhili.shop.busy import busy_is_said
 from zhili.shop.errors import Conflict, ShopError
 from zhili.shop.models import (
@@ -42,7 +42,7 @@ _GOOD_FIELDS: Final = frozenset(
 def open_shop(*, by: User, place: str, title: str, kind: str = Shop.Kind.OWN, **facts: Any) -> Shop:
     """A shop of a village, of a township for the villages below it, or a partner's. facts: address, hours,
     only_fair_days. Raises NotAllowed, ShopError."""
-    _must(by, "shop.manage", place, "开办超市")
+    must(by, "shop.manage", place, "开办超市")
     title = _text(title, "名称", 40, field="title")
     if (kind == Shop.Kind.TOWNSHIP) != (len(place) == 9):
         raise ShopError("乡镇办的超市属于乡镇，村办的属于村", field="kind", hint="请核对类型。")
@@ -61,7 +61,7 @@ def open_shop(*, by: User, place: str, title: str, kind: str = Shop.Kind.OWN, **
 
 def edit_shop(*, by: User, shop: Shop, **facts: Any) -> Shop:
     """Change title, address, hours, only_fair_days or paused (a reason; "" opens again)."""
-    _must(by, "shop.manage", shop.place, "修改超市")
+    must(by, "shop.manage", shop.place, "修改超市")
     unknown = set(facts) - {"title", "address", "hours", "only_fair_days", "paused"}
     if unknown:
         raise ValueError(f"not a field of a shop: {sorted(unknown)}")
@@ -81,7 +81,7 @@ def edit_shop(*, by: User, shop: Shop, **facts: Any) -> Shop:
 @busy_is_said
 def close_shop(*, by: User, shop: Shop) -> Shop:
     """停办, for good: once the shelf is empty, nobody waits for goods and no fair day is announced. Raises ShopError."""
-    _must(by, "shop.manage", shop.place, "停办超市")
+    must(by, "shop.manage", shop.place, "停办超市")
     with transaction.atomic():
         row = Shop.objects.select_for_update(no_key=True).get(pk=shop.pk)
         if row.closed_on is not None:
@@ -101,7 +101,7 @@ def close_shop(*, by: User, shop: Shop) -> Shop:
 
 def add_good(*, by: User, shop: Shop, code: str, title: str, **facts: Any) -> Good:
     """A new kind of thing, with an empty shelf. facts: category, unit, limit_count, limit_period, supplier."""
-    _must(by, "shop.stock", shop.place, "添加物品")
+    must(by, "shop.stock", shop.place, "添加物品")
     code, title = _text(code, "货号", 12, field="code"), _text(title, "名称", 40, field="title")
     _check_facts(facts, shop.place)
     if not shop.keeps_stock:
@@ -120,7 +120,7 @@ def add_good(*, by: User, shop: Shop, code: str, title: str, **facts: Any) -> Go
 
 def edit_good(*, by: User, good: Good, **facts: Any) -> Good:
     """Change words, limits or whether it is on offer. Stock and price have acts of their own (C-18)."""
-    _must(by, "shop.stock", good.place, "修改物品")
+    must(by, "shop.stock", good.place, "修改物品")
     _check_facts(facts, good.place)
     if "title" in facts:
         facts["title"] = _text(facts["title"], "名称", 40, field="title")
@@ -147,7 +147,7 @@ def ask_count(*, by: User, shop: Shop, counted: Sequence[Counted], id: UUID | No
 
     Raises ShopError, Conflict while another sheet waits.
     """
-    _must(by, "shop.stock", shop.place, "盘点")
+    must(by, "shop.stock", shop.place, "盘点")
     if not counted:
         raise ShopError("还没有填清点数", hint="请至少填一种物品。")
     with transaction.atomic():
@@ -199,7 +199,7 @@ def sign_count(*, by: User, count: StockCount, agree: bool, note: str = "") -> S
     """
     with transaction.atomic():
         row = StockCount.objects.select_for_update(no_key=True).get(pk=count.pk)
-        _must(by, "shop.sign", row.place, "在盘点单上签字")
+        must(by, "shop.sign", row.place, "在盘点单上签字")
         if by.pk == row.by_id:
             raise NotAllowed("清点的人不能自己签字", hint="请监督委员来签。")
         if row.status != StockCount.Status.WAITING:
@@ -235,7 +235,7 @@ def _adjust(count: StockCount) -> None:
 @busy_is_said
 def publish_prices(*, by: User, shop: Shop, period: str, points: Mapping[UUID, int]) -> PriceList:
     """价目表: freeze the prices of a period. points: good → hundredths for one unit. Raises ShopError, Conflict."""
-    _must(by, "shop.manage", shop.place, "公布价目表")
+    must(by, "shop.manage", shop.place, "公布价目表")
     known = parse_code(period)
     if known.kind not in PRICE_KINDS:
         raise ShopError("价目表按月、季度、半年或年公布", field="period", hint="请重新选。")
@@ -260,7 +260,7 @@ def publish_prices(*, by: User, shop: Shop, period: str, points: Mapping[UUID, i
 
 def add_prices(*, by: User, price_list: PriceList, points: Mapping[UUID, int]) -> None:
     """Put goods that came later onto the list in force. What stands there stays as it is."""
-    _must(by, "shop.manage", price_list.place, "补充价目表")
+    must(by, "shop.manage", price_list.place, "补充价目表")
     with transaction.atomic():
         _add_prices(price_list, points)
         record("shop.add_prices", by=by, place=price_list.place, target=price_list, goods=len(points))
@@ -285,7 +285,7 @@ def _add_prices(row: PriceList, points: Mapping[UUID, int]) -> None:
 @busy_is_said
 def take_back(*, by: User, order: Order, line: OrderLine, quantity: int, reason: str) -> StockMove:
     """Goods that come back to the shelf after their order was reversed in the ledger (退回)."""
-    _must(by, "shop.stock", order.shop.place, "登记退回")
+    must(by, "shop.stock", order.shop.place, "登记退回")
     reason = _text(reason, "原因", 100, field="reason")
     if line.good is None or order.status != Order.Status.HANDED_OVER:
         raise ShopError("只有领走的物品才能退回", hint="请核对兑换单。")
@@ -328,11 +328,6 @@ def _check_facts(facts: Mapping[str, Any], place: str) -> None:
         raise ShopError("单位没有填", field="unit", hint="例如：块、袋、瓶。")
     if facts.get("supplier") is not None and facts["supplier"].place != place:
         raise ShopError("供货方不属于这里", field="supplier", hint="请重新选。")
-
-
-def _must(by: User, permission: str, place: str, verb: str) -> None:
-    if not may(by, permission, place):
-        raise NotAllowed(f"您的身份不能{verb}", hint="请找村文书或乡镇管理员。")
 
 
 def _text(value: str, what: str, most: int, *, field: str) -> str:
