@@ -6,6 +6,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from django.test import Client
+
 from zhili.common.ids import uuid7
 from zhili.common.periods import period_of, today
 from zhili.ledger import actions as ledger
@@ -77,6 +79,14 @@ def ordered(shop: SimpleNamespace, quantity: int = 1, **changes: Any) -> Order:
     return actions.reserve(**(facts | changes))
 
 
+def browser(person: Any = None) -> Client:
+    """A browser where `person` is logged in, or nobody."""
+    client = Client()
+    if person is not None:
+        client.force_login(person)
+    return client
+
+
 def shelf(good: Good) -> tuple[int, int]:
     """(stock, reserved) as the table has them now."""
     row = Good.objects.get(pk=good.pk)
@@ -87,4 +97,4 @@ def later(days: int) -> Any:
     return today() + timedelta(days=days)
 
 
-__all__ = ["RICE", "SOAP", "Shop", "bought", "give", "later", "open_for", "ordered", "shelf"]
+__all__ = ["RICE", "SOAP", "Shop", "bought", "browser", "give", "later", "open_for", "ordered", "shelf"]

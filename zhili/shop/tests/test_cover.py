@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 import time_machine
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.books import PLAIN_BOOK, make_book
@@ -24,7 +23,7 @@ from zhili.people.models import Household, Resident
 from zhili.shop import actions
 from zhili.shop.dashboard import alarms, budget
 from zhili.shop.matching import figures
-from zhili.shop.tests.stage import bought, give, open_for, ordered
+from zhili.shop.tests.stage import bought, browser, give, open_for, ordered
 
 
 @pytest.fixture
@@ -36,12 +35,6 @@ def clock():
 @pytest.fixture
 def shop(cast: SimpleNamespace, clock) -> SimpleNamespace:
     return open_for(cast)
-
-
-def browser(person) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def page(person, path: str) -> str:

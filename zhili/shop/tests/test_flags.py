@@ -24,7 +24,7 @@ from zhili.shop.flags import Flag, flags, open_count
 from zhili.shop.models import FlagResult, Order
 from zhili.shop.ordering import Visit
 from zhili.shop.proofs import Proof
-from zhili.shop.tests.stage import RICE, SOAP, bought, give, open_for
+from zhili.shop.tests.stage import RICE, SOAP, bought, browser, give, open_for
 
 
 @pytest.fixture
@@ -273,12 +273,6 @@ def test_who_may_look_and_who_may_judge(shop: SimpleNamespace):
     codes = {who: browser(getattr(cast, who)).get(shop.page).status_code for who in asked}
     assert [who for who, code in codes.items() if code == 200] == ["supervisor", "township", "county"]
     assert set(codes.values()) <= {200, 403, 404}
-
-
-def browser(person) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def test_the_page_in_words_and_its_form(shop: SimpleNamespace):

@@ -6,7 +6,6 @@ import io
 from types import SimpleNamespace
 
 import pytest
-from django.test import Client
 from openpyxl import load_workbook
 
 from zhili.audit.models import Entry
@@ -21,7 +20,7 @@ from zhili.shop.errors import ShopError
 from zhili.shop.models import Fund, FundEntry, Order, Shop
 from zhili.shop.money import cash_of, settings_of
 from zhili.shop.settling import owed_to_shops, preview_floating
-from zhili.shop.tests.stage import give, open_for
+from zhili.shop.tests.stage import browser, give, open_for
 
 
 @pytest.fixture
@@ -30,12 +29,6 @@ def shop(cast: SimpleNamespace) -> SimpleNamespace:
     found.funds = f"/desk/{cast.place}/shop/funds/"
     found.page = f"{found.funds}{found.fund.pk}/"
     return found
-
-
-def browser(person) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def post(person, path: str, **data):

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 import time_machine
 from django.db import IntegrityError, connection, transaction
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.cast import make_cast
@@ -24,7 +23,7 @@ from zhili.shop.matching import canonical, figures
 from zhili.shop.models import Order, Reconciliation, ReconciliationNote
 from zhili.shop.reconciling import due_months
 from zhili.shop.reversing import ask_back, decide_back
-from zhili.shop.tests.stage import SOAP, bought, open_for, ordered
+from zhili.shop.tests.stage import SOAP, bought, browser, open_for, ordered
 
 
 @pytest.fixture
@@ -58,13 +57,6 @@ def october(cast: SimpleNamespace, clock) -> SimpleNamespace:
 @pytest.fixture
 def shop(cast: SimpleNamespace, clock) -> SimpleNamespace:
     return october(cast, clock)
-
-
-def browser(person=None) -> Client:
-    client = Client()
-    if person is not None:
-        client.force_login(person)
-    return client
 
 
 def made(shop: SimpleNamespace, **more) -> Reconciliation:
